@@ -1,0 +1,1 @@
+"""boxoffice: a multitenant, event-driven ticket booking platform."""

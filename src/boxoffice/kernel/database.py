@@ -1,0 +1,192 @@
+"""The one door to data: a transaction that acts as one tenant's role, in that tenant's schema, and nowhere else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from boxoffice.kernel import outbox, timers
+from boxoffice.kernel.errors import Unavailable
+from boxoffice.kernel.message import Message
+from boxoffice.kernel.tenancy import Tenant
+
+ACQUIRE_SECONDS = 2.0
+WARM_ARRAYS = """
+    SELECT '{}'::uuid[], '{}'::text[], '{}'::int2[], '{}'::int4[], '{}'::int8[], '{}'::bool[], '{}'::bytea[],
+           '{}'::timestamptz[], '{}'::jsonb[], '{}'::varchar[], '{}'::interval[]
+"""
+log = structlog.get_logger("database")
+
+
+class PooledConnection(asyncpg.Connection):
+    """A connection that needs no reset between users: every setting in it is SET LOCAL (architecture §4)."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Tx:
+    """One transaction of one tenant (or of the platform): rows, messages and timers that commit together.
+
+    `now` is the time the transaction began: pure code takes it as an argument.
+    """
+
+    __slots__ = ("_after_commit", "_forgotten", "_messages", "_timers", "correlation_id", "db", "now", "tenant")
+
+    def __init__(self, db: Any, tenant: Tenant | None) -> None:
+        self.db = db
+        self.tenant: Tenant = tenant  # type: ignore[assignment]  # platform transactions have none and never ask
+        self.now = datetime.now(UTC)
+        self.correlation_id: str | None = None
+        self._messages: list[outbox.Outgoing] = []
+        self._timers: list[timers.Timer] = []
+        self._forgotten: list[tuple[UUID, str]] = []
+        self._after_commit: list[Callable[[], Awaitable[None] | None]] = []
+
+    def publish(
+        self, message: Message, *, id: UUID | None = None, causation: UUID | None = None, tenant: Tenant | None = None
+    ) -> None:
+        """Send `message` once this transaction has committed; written to the outbox as its last statement.
+
+        A platform transaction names the tenant the message is about.
+        """
+        self._messages.append(outbox.outgoing(tenant or self.tenant, message, id, causation, self))
+
+    def later(self, timer: timers.Timer) -> None:
+        """Arm `timer`; it replaces the one with the same id and kind."""
+        self._timers.append(timer)
+
+    def forget(self, id: UUID, kind: str) -> None:
+        """Disarm the timer of this id and kind, if there is one."""
+        self._forgotten.append((id, kind))
+
+    def after_commit(self, act: Callable[[], Awaitable[None] | None]) -> None:
+        """Do `act` after the commit, as a comfort: what must happen is a message or a timer."""
+        self._after_commit.append(act)
+
+    async def flush(self) -> None:
+        """Write what was buffered, timers before messages: the outbox comes last in the order of locks."""
+        if self._forgotten:
+            await timers.forget(self.db, self._forgotten)
+        if self._timers:
+            await timers.arm(self.db, self.tenant, self._timers)
+        if self._messages:
+            await outbox.write(self.db, self._messages)
+        self._forgotten, self._timers, self._messages = [], [], []
+
+    async def committed(self) -> None:
+        for act in self._after_commit:
+            try:
+                result = act()
+                if result is not None:
+                    await result
+            except Exception as fault:
+                log.warning("after_commit_failed", fault=repr(fault))
+
+
+class Database:
+    """A login's connections: a pool for the doors and a small reserve so that buyers cannot starve recovery."""
+
+    def __init__(self, pool: Any, reserve: Any, platform_role: str) -> None:
+        self._pool = pool
+        self._reserve = reserve
+        self._begin_platform = _begin(platform_role, "platform, pg_temp", "")
+        self._begins: dict[str, str] = {}
+
+    @classmethod
+    async def connect(cls, url: str, *, platform_role: str, pool_size: int = 20, reserve_size: int = 4) -> "Database":
+        """Open the pools of one login. Raises OSError or asyncpg.PostgresError when the server does not answer."""
+
+        async def pool(size: int) -> Any:
+            return await asyncpg.create_pool(
+                url, min_size=1, max_size=size, init=_warm, connection_class=PooledConnection,
+                statement_cache_size=512, max_cached_statement_lifetime=0,
+                max_inactive_connection_lifetime=900, server_settings={"jit": "off"},
+            )  # fmt: skip
+
+        return cls(await pool(pool_size), await pool(reserve_size), platform_role)
+
+    async def close(self) -> None:
+        for pool in (self._pool, self._reserve):
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, tenant: Tenant, *, reserve: bool = False) -> AsyncIterator[Tx]:
+        """One transaction as `tenant`'s role, in its schema. Application code never commits; an exception rolls back.
+
+        `reserve` takes a connection that is kept for relay, timers and refunds.
+        """
+        begin = self._begins.get(tenant.role)
+        if begin is None:
+            begin = _begin(tenant.role, f'"{tenant.schema}", platform, pg_temp', str(tenant.id))
+            self._begins[tenant.role] = begin
+        async with self._run(begin, tenant, reserve) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def platform(self) -> AsyncIterator[Tx]:
+        """One transaction as the platform itself: for the platform host and the worker only."""
+        async with self._run(self._begin_platform, None, False) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Any]:
+        """A connection as the login itself, outside any transaction: for the kernel's own loops only."""
+        async with _acquired(self._reserve) as db:
+            yield db
+
+    @asynccontextmanager
+    async def _run(self, begin: str, tenant: Tenant | None, reserve: bool) -> AsyncIterator[Tx]:
+        async with _acquired(self._reserve if reserve else self._pool) as db:
+            tx = Tx(db, tenant)
+            try:
+                await db.execute(begin)
+                yield tx
+                await tx.flush()
+                if await db.execute("COMMIT") != "COMMIT":
+                    raise RuntimeError("the transaction had failed before its commit")
+            except BaseException:
+                await _roll_back(db)
+                raise
+        await tx.committed()
+
+
+def _begin(role: str, search_path: str, tenant_id: str) -> str:
+    return (
+        f"BEGIN; SET LOCAL ROLE \"{role}\"; SET LOCAL search_path = {search_path}; SET LOCAL app.tenant = '{tenant_id}'"
+    )
+
+
+async def _warm(db: Any) -> None:
+    """Learn the array types now: asyncpg's introspection calls set_config, which no tenant's role may."""
+    await db.fetchrow(WARM_ARRAYS)
+
+
+@asynccontextmanager
+async def _acquired(pool: Any) -> AsyncIterator[Any]:
+    try:
+        db = await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except TimeoutError:
+        raise Unavailable("overloaded", "All connections are busy; try again in a moment.") from None
+    try:
+        yield db
+    finally:
+        await asyncio.shield(pool.release(db))
+
+
+async def _roll_back(db: Any) -> None:
+    """End the transaction whatever state it is in; a connection that cannot even roll back is thrown away."""
+    try:
+        if not db.is_closed() and db.is_in_transaction():
+            await asyncio.wait_for(asyncio.shield(db.execute("ROLLBACK")), 5)
+    except BaseException:
+        db.terminate()
+        raise

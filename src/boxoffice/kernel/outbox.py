@@ -1,0 +1,75 @@
+"""The outbox: messages written in the transaction that made them true, moved to the bus by the relay."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zlib import crc32
+
+import msgspec
+import structlog
+
+from boxoffice.kernel.ids import uuid7
+from boxoffice.kernel.message import Message, encode, partition_hash
+
+if TYPE_CHECKING:
+    from boxoffice.kernel.database import Tx
+    from boxoffice.kernel.tenancy import Tenant
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """One row to be: see `outgoing`."""
+
+    id: UUID
+    tenant_id: UUID
+    topic: str
+    key: str
+    type: str
+    headers: str
+    value: bytes
+
+
+def outgoing(tenant: "Tenant", message: Message, id: UUID | None, causation: UUID | None, tx: "Tx") -> Outgoing:
+    """The row of a message: keyed by tenant, or by tenant and lane when the tenant is spread over several."""
+    subject = message.subject
+    key = str(tenant.id) if tenant.spread == 1 else f"{tenant.id}#{crc32(subject.bytes) % tenant.spread}"
+    context = structlog.contextvars.get_contextvars()
+    headers = {
+        "source": "boxoffice",
+        "subject": str(subject),
+        "tenantid": str(tenant.id),
+        "partitionkey": key,
+        "schemaversion": str(message.version),
+        "correlationid": tx.correlation_id or str(subject),
+    }
+    if causation is not None:
+        headers["causationid"] = str(causation)
+    if trace := context.get("traceparent"):
+        headers["traceparent"] = trace
+    return Outgoing(
+        id or uuid7(), tenant.id, message.topic, key, type(message).__name__,
+        msgspec.json.encode(headers).decode(), encode(message),
+    )  # fmt: skip
+
+
+INSERT = """
+    INSERT INTO platform.outbox (tenant_id, message_id, topic, key, hash, type, headers, value)
+    SELECT tenant_id, message_id, topic, key, hash, type, headers, value
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int4[], $6::text[], $7::jsonb[], $8::bytea[])
+           WITH ORDINALITY AS m (tenant_id, message_id, topic, key, hash, type, headers, value, place)
+     ORDER BY place
+"""
+
+
+async def write(db: Any, messages: Sequence[Outgoing]) -> None:
+    """Insert the rows in the order given: ids, and so the order per key, follow it."""
+    await db.execute(
+        INSERT,
+        [m.tenant_id for m in messages],
+        [m.id for m in messages],
+        [m.topic for m in messages],
+        [m.key for m in messages],
+        [partition_hash(m.key) for m in messages],
+        [m.type for m in messages],
+        [m.headers for m in messages],
+        [m.value for m in messages],
+    )

@@ -1,0 +1,168 @@
+"""The tenant directory: every process's copy of who sells here, renewed twice a second from one version row."""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from boxoffice.kernel.errors import Forbidden, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from boxoffice.kernel.database import Database
+
+SLUG = re.compile(r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$")
+POLL_SECONDS = 0.5
+MISS_SECONDS = 0.1
+log = structlog.get_logger("tenancy")
+
+
+class Status(StrEnum):
+    PROVISIONING = "PROVISIONING"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    DELETED = "DELETED"
+
+
+class Cancellation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Until when a buyer may cancel for a refund (hours before the start), and what share of the price is kept."""
+
+    free_until_hours: int = 24
+    fee_percent: int = 0
+
+
+class TenantSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may set for a tenant. `rate_limits` lifts or raises a route class: requests per minute."""
+
+    hold_seconds: int = 600
+    max_seats_per_booking: int = 10
+    cancellation: Cancellation = Cancellation()
+    rate_limits: dict[str, int] = {}
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """An organizer's organisation: one subdomain, one schema, one database role."""
+
+    id: UUID
+    slug: str
+    name: str
+    schema: str
+    role: str
+    status: Status
+    plan: str
+    spread: int
+    settings: TenantSettings
+
+    def require_serving(self, *, also_suspended: bool = False) -> None:
+        """Refuse what this tenant's status forbids (architecture §4): 404, 503 or 403."""
+        match self.status:
+            case Status.DELETED:
+                raise unknown_tenant()
+            case Status.PROVISIONING:
+                raise Unavailable("tenant_provisioning", "This organizer is being set up; try again in a moment.")
+            case Status.SUSPENDED if not also_suspended:
+                raise Forbidden("tenant_suspended", "This organizer's sales are suspended.")
+
+
+def unknown_tenant() -> NotFound:
+    return NotFound("tenant_not_found", "No organizer sells at this address.")
+
+
+DIRECTORY = """
+    SELECT id, slug, name, schema_name, role_name, status, plan, spread, settings FROM platform.tenants
+"""
+CHANGES = """
+    SELECT (SELECT version FROM platform.directory_version) AS version,
+           (SELECT coalesce(array_agg(sid), '{}') FROM platform.revoked_sessions WHERE revoked_until > now()) AS revoked
+"""
+
+
+class Directory:
+    """All tenants by slug and by id, and the sessions revoked lately. A miss re-reads at most once per 100 ms."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+        self._by_slug: dict[str, Tenant] = {}
+        self._by_id: dict[UUID, Tenant] = {}
+        self._version = -1
+        self._revoked: frozenset[UUID] = frozenset()
+        self._read_at = 0.0
+        self._reading = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_revocation(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the set of revoked sessions changed (a token cache clears itself by this)."""
+        self._listeners.append(listener)
+
+    def all(self) -> list[Tenant]:
+        return list(self._by_id.values())
+
+    def is_revoked(self, sid: UUID) -> bool:
+        return sid in self._revoked
+
+    async def by_slug(self, slug: str) -> Tenant:
+        """The tenant of a subdomain. Raises NotFound `tenant_not_found`."""
+        tenant = self._by_slug.get(slug)
+        if tenant is None and SLUG.match(slug):
+            await self._read_again()
+            tenant = self._by_slug.get(slug)
+        if tenant is None or tenant.status is Status.DELETED:
+            raise unknown_tenant()
+        return tenant
+
+    async def by_id(self, tenant_id: UUID) -> Tenant:
+        """The tenant of an id. Raises NotFound `tenant_not_found`."""
+        tenant = self._by_id.get(tenant_id)
+        if tenant is None:
+            await self._read_again()
+            tenant = self._by_id.get(tenant_id)
+        if tenant is None:
+            raise unknown_tenant()
+        return tenant
+
+    async def refresh(self) -> None:
+        """Read the version and the revocations; read the tenants too if the version moved."""
+        async with self._database.system() as db:
+            row = await db.fetchrow(CHANGES)
+            if row["version"] != self._version:
+                self._take(await db.fetch(DIRECTORY), row["version"])
+        revoked = frozenset(row["revoked"])
+        if revoked != self._revoked:
+            self._revoked = revoked
+            for listener in self._listeners:
+                listener()
+        self._read_at = time.monotonic()
+
+    async def keep_fresh(self, stop: asyncio.Event) -> None:
+        """Refresh twice a second until `stop`; a database that is down for a while is only logged."""
+        while not stop.is_set():
+            try:
+                await self.refresh()
+            except Exception as fault:
+                log.warning("directory_not_read", fault=repr(fault))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+
+    async def _read_again(self) -> None:
+        async with self._reading:
+            if time.monotonic() - self._read_at > MISS_SECONDS:
+                await self.refresh()
+
+    def _take(self, rows: list[Any], version: int) -> None:
+        tenants = [
+            Tenant(
+                id=row["id"], slug=row["slug"], name=row["name"], schema=row["schema_name"], role=row["role_name"],
+                status=Status(row["status"]), plan=row["plan"], spread=row["spread"],
+                settings=msgspec.json.decode(row["settings"], type=TenantSettings),
+            )
+            for row in rows
+        ]  # fmt: skip
+        self._by_slug = {tenant.slug: tenant for tenant in tenants}
+        self._by_id = {tenant.id: tenant for tenant in tenants}
+        self._version = version
