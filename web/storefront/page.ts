@@ -1,0 +1,2 @@
+// What every page needs: the style sheet.
+import "./style.css";
