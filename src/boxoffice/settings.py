@@ -1,0 +1,86 @@
+"""Every setting with its default and one sentence; read once from the environment and handed down as plain values."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from boxoffice.startup import StartupProblem
+
+PREFIX = "BOXOFFICE_"
+
+
+def _default_data() -> Path:
+    return Path("/var/lib/boxoffice") if os.geteuid() == 0 else Path(".boxoffice")
+
+
+def _half_the_cores() -> int:
+    return max(1, len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) // 2)
+
+
+class Settings(BaseSettings):
+    """Set `BOXOFFICE_<NAME>` to change one."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    bind: str = Field(
+        default="127.0.0.1", description="Address on which the platform listens; 0.0.0.0 means everywhere."
+    )
+    port: int = Field(default=8000, ge=1, le=65535, description="Port of all hosts: storefronts, APIs and consoles.")
+    admin_port: int = Field(
+        default=0, ge=0, le=65535, description="Loopback port of health and metrics; default: port + 1."
+    )
+    domain: str = Field(
+        default="localhost", description="Tenants live on <slug>.<domain>, the operator on platform.<domain>."
+    )
+    data: Path = Field(default_factory=_default_data, description="Folder of the embedded servers, secrets and logs.")
+    database_url: str = Field(
+        default="", description="PostgreSQL 18 or later, as its owner; empty: start the embedded one."
+    )
+    valkey_url: str = Field(default="", description="Valkey 8 or Redis 7 or later; empty: start the embedded one.")
+    smtp_url: str = Field(default="", description="smtp://user:password@host:port; empty: mail goes to /dev/mail.")
+    bus: Literal["pglog", "kafka"] = Field(default="pglog", description="What carries messages between services.")
+    demo: bool = Field(default=True, description="Whether `up` sells the demo's events and knows its people.")
+    web_processes: int = Field(default_factory=_half_the_cores, ge=1, description="How many processes answer HTTP.")
+
+    pool_size: int = Field(default=20, ge=1, description="Database connections of one process.")
+    reserve_pool_size: int = Field(default=4, ge=1, description="Further ones for relay, timers and refunds alone.")
+    least_hold_seconds: float = Field(default=5.0, gt=0, description="Shortest hold that a tenant may set.")
+    least_payment_seconds: float = Field(
+        default=180.0, gt=0, description="Time to pay that a booking gets at the least."
+    )
+    cancel_grace_seconds: float = Field(
+        default=120.0, gt=0, description="Time that a payment gets to end after an abort."
+    )
+    lease_seconds: float = Field(default=10.0, gt=0, description="How long a dead worker keeps its share of the work.")
+    retry_base_seconds: float = Field(
+        default=1.0, gt=0, description="First pause before a failed message is tried again."
+    )
+    retry_attempts: int = Field(default=12, ge=1, description="Attempts before a message becomes a dead letter.")
+    bcrypt_cost: int = Field(default=12, ge=4, le=31, description="Rounds (as a power of two) that a password costs.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, else json."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.admin_port == 0:
+            object.__setattr__(self, "admin_port", self.port + 1)
+        object.__setattr__(self, "data", self.data.absolute())
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """The same settings for a child process; values are not secret from it, but do not appear in its arguments."""
+        values: dict[str, Any] = self.model_dump(mode="json")
+        return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+
+
+def read_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise StartupProblem(f"{name}: {first['msg']}") from error

@@ -1,0 +1,24 @@
+"""Waiting for a condition instead of sleeping for a time."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+async def eventually(condition: Callable[[], Value | Awaitable[Value]], within: float = 10.0) -> Value:
+    """Ask until the answer is truthy and return it; fail with the last answer when time is up."""
+    deadline = time.monotonic() + within
+    pause = 0.005
+    while True:
+        answer = condition()
+        value: Value = await answer if inspect.isawaitable(answer) else answer
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"still {value!r} after {within} s")
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.25)
