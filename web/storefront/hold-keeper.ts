@@ -48,18 +48,20 @@ export class HoldKeeper {
 
   async want(seats: readonly number[]): Promise<void> {
     this.move({ type: "wish", seats });
-    await this.settle();
+    await this.alone(async () => {});
   }
 
   /** Replaces the basket by the best seats together; the old hold is given back only once the new one stands. */
   async wantBest(best: BestWish): Promise<void> {
-    const before = this.basket.value.hold;
-    const held = await this.claim({ best_available: best });
-    if (held && before) await this.options.send(`/api/holds/${before.id}`, { method: "DELETE" });
+    await this.alone(async () => {
+      const before = this.basket.value.hold;
+      const held = await this.claim({ best_available: best });
+      if (held && before) await this.options.send(`/api/holds/${before.id}`, { method: "DELETE" });
+    });
   }
 
   async wantStanding(zone: string, quantity: number): Promise<void> {
-    await this.claim({ areas: [{ zone, quantity }] });
+    await this.alone(() => this.claim({ areas: [{ zone, quantity }] }));
   }
 
   async extend(): Promise<void> {
@@ -86,10 +88,12 @@ export class HoldKeeper {
     this.move({ type: "dismissed" });
   }
 
-  private async settle(): Promise<void> {
+  /** One request at a time; wishes that grew meanwhile are sent before the next one may begin. */
+  private async alone(first: () => Promise<unknown>): Promise<void> {
     if (this.settling) return;
     this.settling = true;
     try {
+      await first();
       while (!isSettled(this.basket.value)) await this.sendWish();
     } finally {
       this.settling = false;
@@ -135,7 +139,7 @@ export class HoldKeeper {
     if (wishNow !== wishSent) this.move({ type: "wish", seats: wishNow });
   }
 
-  private accept(hold: Hold): void {
+  accept(hold: Hold): void {
     this.options.clock.hear(hold.server_now);
     this.options.memory.write(hold.id);
     this.move({ type: "held", hold });

@@ -1,6 +1,6 @@
 // Live availability by asking again every few seconds: cheap, because an unchanged snapshot answers 304.
 import { signal } from "@preact/signals";
-import { AVAILABLE, HELD, unpackAvailability } from "../seatmap/codec";
+import { type AVAILABLE, type HELD, unpackAvailability } from "../seatmap/codec";
 import { fetchBytes } from "../shared/api";
 
 const EVERY_MS = 3_000;

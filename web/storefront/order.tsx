@@ -1,1 +1,191 @@
-// Placeholder
+// The order page: the booking's progress in words until it ends, then the tickets or the reason why not.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { call } from "../shared/api";
+import { ServerClock } from "../shared/clock";
+import { mountIsland } from "../shared/island";
+import { formatAmount } from "../shared/money";
+import { problemWords } from "../shared/problem";
+import type { Booking, Problem, Ticket } from "../shared/types";
+import { useSecondsUntil } from "./countdown";
+import { canAbort, type ProgressStep, pollAfterMs, progressSteps, verdict } from "./order-progress";
+import { sendIntent } from "./pay";
+import { PaymentChoice } from "./payment-choice";
+
+interface OrderData {
+  booking: Booking;
+  when: string;
+  server_now: string;
+}
+
+function Order({ booking: first, when, server_now }: OrderData) {
+  const [booking, setBooking] = useState(first);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [clock] = useState(() => clockAt(server_now));
+  const [round, setRound] = useState(0);
+  usePolling(booking, setBooking, round);
+  const changed = (next: Booking) => {
+    setBooking(next);
+    setRound((before) => before + 1);
+  };
+  const { tone, title, text } = verdict(booking);
+  return (
+    <div class="order">
+      <div class={`verdict verdict-${tone}`} role="status">
+        <h2>{title}</h2>
+        <p>{text}</p>
+      </div>
+      {problem && (
+        <p class="notice warning" role="alert">
+          {problemWords(problem)}
+        </p>
+      )}
+      {booking.status === "PENDING_PAYMENT" && <Steps steps={progressSteps(booking)} />}
+      {booking.next_action?.type === "redirect" && booking.next_action.url && (
+        <a class="button primary" href={booking.next_action.url}>
+          Continue to your bank
+        </a>
+      )}
+      {booking.next_action?.type === "retry_payment" && (
+        <PayAgain booking={booking} clock={clock} onChanged={changed} onProblem={setProblem} />
+      )}
+      {booking.status === "CONFIRMED" && <Tickets booking={booking} when={when} />}
+      {["FAILED", "EXPIRED", "CANCELLED"].includes(booking.status) && (
+        <a class="button primary" href={`/events/${booking.event.id}/seats`}>
+          Choose seats again
+        </a>
+      )}
+      {canAbort(booking) && <Abort booking={booking} onChanged={changed} onProblem={setProblem} />}
+    </div>
+  );
+}
+
+function clockAt(serverNow: string): ServerClock {
+  const clock = new ServerClock();
+  clock.hear(serverNow);
+  return clock;
+}
+
+/** Asks again while the booking can still change; quickly at first, then with patience. */
+function usePolling(booking: Booking, onChange: (booking: Booking) => void, round: number): void {
+  const since = useRef(Date.now());
+  const [asked, setAsked] = useState(0);
+  useEffect(() => {
+    since.current = Date.now();
+  }, [round]);
+  useEffect(() => {
+    const wait = pollAfterMs(booking, Date.now() - since.current);
+    if (wait === null) return;
+    const timer = setTimeout(async () => {
+      const answer = await call<Booking>(`/api/bookings/${booking.id}`);
+      if (answer.ok) onChange(answer.value);
+      setAsked((before) => before + 1);
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [booking, asked]);
+}
+
+const STEP_MARKS = { done: "✓", now: "…", waiting: "", failed: "×" } as const;
+const STEP_WORDS = { done: "done", now: "now", waiting: "not yet", failed: "failed" } as const;
+
+function Steps({ steps }: { steps: ProgressStep[] }) {
+  return (
+    <ol class="steps">
+      {steps.map((step) => (
+        <li key={step.words} class={`step-${step.state}`} aria-current={step.state === "now" ? "step" : undefined}>
+          <span class="step-mark" aria-hidden="true">
+            {STEP_MARKS[step.state]}
+          </span>
+          {step.words}
+          <span class="visually-hidden"> ({STEP_WORDS[step.state]})</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+interface ActionProps {
+  booking: Booking;
+  onChanged: (booking: Booking) => void;
+  onProblem: (problem: Problem | null) => void;
+}
+
+function PayAgain({ booking, clock, onChanged, onProblem }: ActionProps & { clock: ServerClock }) {
+  const [method, setMethod] = useState("");
+  const [paying, setPaying] = useState(false);
+  const seconds = useSecondsUntil(booking.next_action?.expires_at ?? booking.hold_until ?? "", clock);
+  const pay = async (event: Event) => {
+    event.preventDefault();
+    setPaying(true);
+    onProblem(null);
+    const path = `/api/bookings/${booking.id}/payments`;
+    const answer = await sendIntent(`payment:${booking.id}`, path, { payment_method: method }, call);
+    setPaying(false);
+    if (answer.ok) onChanged(answer.value);
+    else onProblem(answer.problem);
+  };
+  const minutes = Math.ceil(seconds / 60);
+  return (
+    <form class="panel pay-again" onSubmit={pay}>
+      <p>
+        Your seats are kept for {minutes} more {minutes === 1 ? "minute" : "minutes"}.
+      </p>
+      <PaymentChoice value={method} onChange={setMethod} />
+      <button type="submit" class="primary" disabled={paying || method === ""}>
+        {paying ? "One moment…" : `Pay ${formatAmount(booking.total_minor, booking.currency)}`}
+      </button>
+    </form>
+  );
+}
+
+function Abort({ booking, onChanged, onProblem }: ActionProps) {
+  const [asking, setAsking] = useState(false);
+  const abort = async () => {
+    setAsking(true);
+    const path = `/api/bookings/${booking.id}/cancellation`;
+    const answer = await call<Booking>(path, { method: "POST", body: {} });
+    setAsking(false);
+    if (answer.ok) onChanged(answer.value);
+    else onProblem(answer.problem);
+  };
+  return (
+    <button type="button" class="quiet" disabled={asking} onClick={abort}>
+      Cancel this booking
+    </button>
+  );
+}
+
+function Tickets({ booking, when }: { booking: Booking; when: string }) {
+  const [tickets, setTickets] = useState<Ticket[]>([]);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  useEffect(() => {
+    void call<{ items: Ticket[] }>(`/api/bookings/${booking.id}/tickets`).then((answer) => {
+      if (answer.ok) setTickets(answer.value.items);
+      else setProblem(answer.problem);
+    });
+  }, [booking.id]);
+  if (problem) return <p class="notice warning">{problemWords(problem)}</p>;
+  return (
+    <ul class="tickets" aria-label="Your tickets">
+      {tickets.map((ticket) => (
+        <li key={ticket.code} class={`ticket ticket-${ticket.state}`}>
+          <div class="ticket-words">
+            <span class="ticket-event">{booking.event.name}</span>
+            <strong class="ticket-seat">{ticket.seat.label}</strong>
+            <span>{when}</span>
+            <span class="ticket-reference">
+              {booking.reference}
+              {ticket.state !== "valid" && ` · ${ticket.state}`}
+            </span>
+          </div>
+          <img
+            class="ticket-code"
+            src={`data:image/svg+xml;utf8,${encodeURIComponent(ticket.qr_svg)}`}
+            alt={`Entry code for ${ticket.seat.label}`}
+          />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+mountIsland("order", Order);
