@@ -55,9 +55,7 @@ class EmbeddedServers:
     async def start(self) -> None:
         account = await asyncio.to_thread(server_account)
         run = await asyncio.to_thread(self._prepare_folders, account)
-        options = self._postgres_options
-        self.postgres = Postgres(self._data, run, account, max_connections=self._max_connections, options=options)
-        self.valkey = Valkey(self._data, run, account)
+        self._describe(account, run)
         starting = [asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.valkey.start)]
         started = asyncio.gather(*starting, return_exceptions=True)
         try:
@@ -72,12 +70,26 @@ class EmbeddedServers:
 
     async def stop(self) -> None:
         await asyncio.gather(asyncio.to_thread(self.valkey.stop), asyncio.to_thread(self.postgres.stop))
+        if self._lock is not None:
+            os.ftruncate(self._lock, 0)  # we leave in good order: see left_behind
         self.release_lock()
+
+    def attach(self) -> bool:
+        """Use, without owning them, the servers that another process runs on this data; false when none does."""
+        if not _is_locked(self._data):
+            return False
+        self._describe(server_account(), _socket_folder(self._data))
+        return True
 
     def release_lock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _describe(self, account: Account, run: Path) -> None:
+        options = self._postgres_options
+        self.postgres = Postgres(self._data, run, account, max_connections=self._max_connections, options=options)
+        self.valkey = Valkey(self._data, run, account)
 
     def _prepare_folders(self, account: Account) -> Path:
         """Make our folders, lock the data directory, and return the folder of the sockets."""
@@ -103,7 +115,30 @@ class EmbeddedServers:
         except BlockingIOError:
             os.close(lock)
             raise StartupProblem(f"boxoffice is already running on {self._data}") from None
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         self._lock = lock
+
+
+def left_behind(data: Path) -> bool:
+    """Whether the last process that ran on this data was killed before it could stop what it had started."""
+    try:
+        return (data / "lock").stat().st_size > 0 and not _is_locked(data)
+    except OSError:
+        return False
+
+
+def _is_locked(data: Path) -> bool:
+    try:
+        lock = os.open(data / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _socket_folder(data: Path) -> Path:

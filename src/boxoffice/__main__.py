@@ -1,0 +1,177 @@
+"""The command line: starts the platform or one role of it, and does an operator's rare work by hand."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from boxoffice.startup import StartupProblem
+
+if TYPE_CHECKING:
+    from boxoffice.settings import Settings
+
+Answer = TypeVar("Answer")
+
+# What a command needs is imported inside it, so that --help and a mistyped option answer at once.
+
+cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+tenant = typer.Typer(help="Tenants: the organizers who sell here.", no_args_is_help=True)
+operator = typer.Typer(help="Operators: the people who run the platform.", no_args_is_help=True)
+cli.add_typer(tenant, name="tenant")
+cli.add_typer(operator, name="operator")
+
+Password = Annotated[
+    str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked if missing.")
+]
+
+
+@cli.command()
+def up() -> None:
+    """Start everything: servers, migrations, demo, web and worker. Ctrl-C stops all of it."""
+    from boxoffice.embedded.up import up as start
+    from boxoffice.settings import read_settings
+
+    asyncio.run(start(read_settings()))
+
+
+@cli.command()
+def run(
+    roles: Annotated[list[str], typer.Argument(help="web, worker, or both in one process.")],
+    fd: Annotated[int | None, typer.Option(help="Inherited listening socket.", hidden=True)] = None,
+    lifeline: Annotated[int | None, typer.Option(help="Pipe that closes with our supervisor.", hidden=True)] = None,
+) -> None:
+    """Start one process of the platform; BOXOFFICE_DATABASE_URL and BOXOFFICE_VALKEY_URL say where the servers are."""
+    from boxoffice.run import run as start
+    from boxoffice.settings import read_settings
+
+    start(read_settings(), roles, listening_fd=fd, lifeline_fd=lifeline)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the platform's and every tenant's schema to the newest version."""
+    from boxoffice import app
+
+    _with_servers(app.migrate)
+
+
+@cli.command()
+def seed() -> None:
+    """Fill in the demo: two organizers, their people, venues and programmes. Does nothing where it is already there."""
+    from boxoffice import app
+
+    _with_servers(app.seed)
+
+
+@cli.command()
+def doctor() -> None:
+    """Try to break through the walls between tenants, and say what could be broken."""
+    from boxoffice import app
+
+    problems = _with_servers(app.doctor)
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo("No problems found.")
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document of all services."""
+    from boxoffice import app
+
+    typer.echo(json.dumps(app.openapi(), indent=2, sort_keys=True))
+
+
+@cli.command("settings")
+def show_settings() -> None:
+    """List every setting, its default and its meaning."""
+    from boxoffice.settings import PREFIX, Settings
+
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        typer.echo(f"{PREFIX}{name.upper()}={default}\n    {field.description}")
+
+
+@tenant.command("create")
+def create_tenant(
+    slug: Annotated[str, typer.Argument(help="The subdomain.")],
+    name: Annotated[str, typer.Argument(help="The organizer's name.")],
+    admin_email: Annotated[str, typer.Option(prompt=True)],
+    password: Password,
+    plan: Annotated[str, typer.Option(help="free, standard or premium")] = "standard",
+    first_name: Annotated[str, typer.Option()] = "",
+    last_name: Annotated[str, typer.Option()] = "",
+) -> None:
+    """Make a tenant and its first administrator."""
+    from boxoffice import app
+
+    async def create(settings: "Settings") -> None:
+        await app.create_tenant(
+            settings,
+            slug=slug,
+            name=name,
+            plan=plan,
+            admin_email=admin_email,
+            admin_password=password,
+            admin_first_name=first_name,
+            admin_last_name=last_name,
+        )
+
+    _with_servers(create)
+    typer.echo(f"{slug} is ready.")
+
+
+@operator.command("create")
+def create_operator(email: Annotated[str, typer.Argument()], password: Password) -> None:
+    """Make an operator, or give an existing one a new password."""
+    from boxoffice import app
+
+    async def create(settings: "Settings") -> None:
+        await app.create_operator(settings, email=email, password=password)
+
+    _with_servers(create)
+    typer.echo(f"{email} may sign in on the platform host.")
+
+
+def _with_servers(work: Callable[["Settings"], Awaitable[Answer]]) -> Answer:
+    """Do one piece of work on the servers that the settings name, that run here already, or that it starts itself."""
+    from boxoffice.embedded.reach import reachable_servers
+    from boxoffice.settings import read_settings
+
+    async def do() -> Answer:
+        async with reachable_servers(read_settings(), share=True) as (settings, _):
+            return await work(settings)
+
+    return asyncio.run(do())
+
+
+def main() -> None:
+    try:
+        cli()
+    except StartupProblem as problem:
+        sys.exit(_one_line(problem))
+    except BaseExceptionGroup as group:
+        problems, rest = group.split(StartupProblem)
+        if problems is None or rest is not None:
+            raise
+        sys.exit(_one_line(_first(problems)))
+
+
+def _first(group: BaseExceptionGroup[StartupProblem]) -> BaseException:
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    return inner
+
+
+def _one_line(problem: BaseException) -> str:
+    return "boxoffice: " + " ".join(str(problem).split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""`boxoffice up`: the whole platform from one command, and nothing left of it when the command ends."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import typer
+
+from boxoffice import app
+from boxoffice.embedded.reach import reachable_servers
+from boxoffice.embedded.servers import EmbeddedServers, left_behind
+from boxoffice.embedded.supervisor import Child, Supervisor
+from boxoffice.settings import Settings
+from boxoffice.startup import StartupProblem
+
+READY_SECONDS_MAX = 120.0
+FAILURES_MAX = 3  # of one child before the first readiness: then it will not get better by itself
+HANDOVER_SECONDS = 10.0  # that the children of a killed supervisor get to let go of our ports
+BACKLOG = 2048
+LOGINS = """\
+Demo logins (password boxoffice-demo):
+  operator@platform.example                                    on the platform host
+  admin@acme.example, organizer@acme.example, buyer@acme.example         on acme
+  admin@globex.example, organizer@globex.example, buyer@globex.example   on globex"""
+
+
+async def up(settings: Settings) -> None:
+    """Run until SIGINT or SIGTERM. Raises StartupProblem when the platform cannot start."""
+    begun = time.monotonic()
+    stop = Stop()
+    listening = await listen(settings)
+    try:
+        async with reachable_servers(settings) as (complete, servers):
+            await prepare(complete)
+            async with children(complete, listening, stop) as supervisor:
+                await until_ready(complete, supervisor, stop)
+                if not stop.asked.is_set():
+                    say(welcome(complete, time.monotonic() - begun))
+                await watch(servers, stop)
+                say("Stopping: no new requests, finishing what has begun.")
+    finally:
+        listening.close()
+        stop.close()
+
+
+class Stop:
+    """Whether the user wants us to end: `asked` once, `at_once` when asked again."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._ask)
+
+    def _ask(self) -> None:
+        (self.at_once if self.asked.is_set() else self.asked).set()
+
+    def close(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.remove_signal_handler(number)
+
+
+async def listen(settings: Settings) -> socket.socket:
+    """The socket that all web processes share. A busy port is said before anything is started."""
+    patience = HANDOVER_SECONDS if left_behind(settings.data) else 0.0
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            _bound(settings.bind, settings.port, "BOXOFFICE_PORT").close()
+            _bound("127.0.0.1", settings.admin_port, "BOXOFFICE_ADMIN_PORT").close()
+            listening = _bound(settings.bind, settings.port, "BOXOFFICE_PORT")
+            listening.listen(BACKLOG)
+            return listening
+        except StartupProblem:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+
+
+def _bound(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+        return found
+    except OSError as error:
+        found.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartupProblem(f"port {port} is in use by another program: set {setting} to a free one") from error
+        raise StartupProblem(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+
+
+async def prepare(settings: Settings) -> None:
+    """Bring the database up to date and refuse to start on one that is not safe."""
+    await app.migrate(settings)
+    if settings.demo:
+        await app.seed(settings)
+    problems = await app.doctor(settings)
+    if problems:
+        raise StartupProblem("the database is not safe to use: " + "; ".join(problems))
+
+
+@asynccontextmanager
+async def children(settings: Settings, listening: socket.socket, stop: Stop) -> AsyncIterator[Supervisor]:
+    """Web processes and the worker; on the way out the web drains first, because the worker still serves it."""
+    supervisor = Supervisor(say)
+    lifeline, ours = os.pipe()  # children read its end as our death, even by kill -9
+    hasten = asyncio.create_task(_kill_when(stop.at_once, supervisor))
+    try:
+        common = ["--lifeline", str(lifeline)]
+        environment = settings.environment()
+        for number in range(settings.web_processes):
+            arguments = ["run", "web", "--fd", str(listening.fileno()), *common]
+            descriptors = (listening.fileno(), lifeline)
+            await supervisor.add(Child(f"web {number + 1}", arguments, environment, descriptors))
+        await supervisor.add(Child("worker", ["run", "worker", *common], environment, (lifeline,)))
+        yield supervisor
+    finally:
+        await supervisor.stop(lambda name: name.startswith("web"))
+        await supervisor.stop(lambda name: True)
+        hasten.cancel()
+        os.close(lifeline)
+        os.close(ours)
+
+
+async def _kill_when(asked: asyncio.Event, supervisor: Supervisor) -> None:
+    await asked.wait()
+    supervisor.kill()
+
+
+async def until_ready(settings: Settings, supervisor: Supervisor, stop: Stop) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while not stop.asked.is_set():
+        worker = await http_status(settings.admin_port, "/health/ready")
+        web = await http_status(settings.port, "/", f"platform.{settings.domain}") if worker == 200 else None
+        if web is not None:
+            return
+        for child in supervisor.children:
+            if child.failures >= FAILURES_MAX:
+                raise StartupProblem(f"{child.name} ends as soon as it is started; it says why above")
+        if time.monotonic() > deadline:
+            raise StartupProblem(
+                f"the platform is not ready after {READY_SECONDS_MAX:g} s: /health/ready says {worker}"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def http_status(port: int, path: str, host: str = "localhost") -> int | None:
+    """The status of one GET over loopback; None while nobody answers."""
+    with contextlib.suppress(OSError, TimeoutError, ValueError, IndexError):
+        async with asyncio.timeout(5.0):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+                status_line = await reader.readline()
+                return int(status_line.split()[1])
+            finally:
+                writer.close()
+    return None
+
+
+async def watch(servers: EmbeddedServers | None, stop: Stop) -> None:
+    """Wait for the end; meanwhile start an embedded server again that has died."""
+    while not stop.asked.is_set():
+        if servers is not None:
+            await _revive(servers)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.asked.wait(), 0.5)
+
+
+async def _revive(servers: EmbeddedServers) -> None:
+    fallen: list[tuple[str, Callable[[], None]]] = []
+    if servers.postgres.pid is None:
+        fallen.append(("PostgreSQL", servers.postgres.start))
+    if servers.valkey.pid is None:
+        fallen.append(("Valkey", servers.valkey.start))
+    for name, start in fallen:
+        say(f"{name} has died; starting it again")
+        try:
+            await asyncio.to_thread(start)
+        except StartupProblem as problem:
+            say(str(problem))
+            await asyncio.sleep(5.0)
+
+
+def welcome(settings: Settings, seconds: float) -> str:
+    def url(host: str, path: str = "/") -> str:
+        return f"http://{host}.{settings.domain}:{settings.port}{path}"
+
+    lines = [f"boxoffice is ready after {seconds:.1f} s. Ctrl-C stops it; the data stays in {settings.data}.", ""]
+    if settings.demo:
+        lines += [f"  Acme, a theatre and a club   {url('acme')}", f"  Globex, an arena             {url('globex')}"]
+    lines += [f"  Operator                     {url('platform')}"]
+    if not settings.smtp_url:
+        lines += [f"  Mail that was sent           {url('platform', '/dev/mail')}"]
+    lines += [f"  API                          {url('platform', '/api/docs')}"]
+    lines += [f"  Health and metrics           http://127.0.0.1:{settings.admin_port}/health/ready, /metrics", ""]
+    return "\n".join([*lines, LOGINS, ""] if settings.demo else lines)
+
+
+def say(line: str) -> None:
+    typer.echo(line)
