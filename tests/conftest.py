@@ -1,11 +1,17 @@
 """Fixtures of all suites: the servers are real and shared by a session, each test brings its own tenant."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from boxoffice.embedded.servers import EmbeddedServers
-from tests.support.servers import temporary_servers
+from boxoffice.kernel import migrate
+from boxoffice.kernel.database import Database
+from boxoffice.kernel.roles import Roles
+from boxoffice.kernel.tenancy import Directory, Tenant
+from tests.support.servers import temporary_folder, temporary_servers
+from tests.support.tenancy import NewTenant, tenant_factory
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +19,44 @@ async def servers() -> AsyncIterator[EmbeddedServers]:
     """`database_url` is the superuser's, on an empty database; `postgres` and `valkey` can be killed and started."""
     async with temporary_servers() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def logins(servers: EmbeddedServers) -> AsyncIterator[migrate.Logins]:
+    """Addresses of the web's, the worker's and the migrator's login of a migrated database of the session's own."""
+    with temporary_folder() as folder:
+        made = await asyncio.to_thread(migrate.bootstrap, servers.postgres.url("suite"), folder / "secrets")
+        await asyncio.to_thread(migrate.upgrade, made.migrator)
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def database(logins: migrate.Logins) -> AsyncIterator[Database]:
+    """The worker's connections."""
+    opened = await Database.connect(logins.worker, platform_role=Roles("suite").platform)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+async def web_database(logins: migrate.Logins) -> AsyncIterator[Database]:
+    """The web's connections."""
+    opened = await Database.connect(logins.web, platform_role=Roles("suite").platform)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def directory(database: Database) -> Directory:
+    return Directory(database)
+
+
+@pytest.fixture(scope="session")
+def new_tenant(database: Database, logins: migrate.Logins) -> NewTenant:
+    """Make tenants: `await new_tenant()`, each with its schema and role, ACTIVE."""
+    return tenant_factory(database, logins)
+
+
+@pytest.fixture
+async def tenant(new_tenant: NewTenant) -> Tenant:
+    return await new_tenant()

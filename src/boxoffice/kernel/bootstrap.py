@@ -1,0 +1,154 @@
+"""What only a superuser can do, once per database: the database, its logins and roles, and the walls between them."""
+
+import contextlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from boxoffice.kernel.roles import Roles
+
+POSTGRESQL_LEAST = 18
+BOOTSTRAP_LOCK = 7_021_001
+LOGIN_TIMEOUTS = {  # statement, idle in transaction, transaction; the migrator's own work sets its own
+    "web": ("5s", "15s", "30s"),
+    "worker": ("60s", "15s", "120s"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """Addresses of the three logins; only the worker may be given the migrator's."""
+
+    web: str
+    worker: str
+    migrator: str
+
+
+def bootstrap(superuser_url: str, secrets_dir: Path) -> Logins:
+    """Make or repair the database, its logins and its walls; safe to repeat and to run twice at once."""
+    database = database_of(superuser_url)
+    roles = Roles(database)
+    _create_database(superuser_url, database)
+    passwords = {name: _password(secrets_dir / f"database-{name}") for name in ("web", "worker", "migrator")}
+    with psycopg.connect(superuser_url) as db:
+        if db.info.server_version < POSTGRESQL_LEAST * 10_000:
+            raise ValueError(f"PostgreSQL {POSTGRESQL_LEAST} or later is needed")
+        db.execute("SELECT pg_advisory_xact_lock(%s)", [BOOTSTRAP_LOCK])
+        _create_roles(db, roles, passwords)
+        _grant_memberships(db, roles)
+        _build_walls(db, roles)
+    return Logins(
+        web=_login_url(superuser_url, roles.web, passwords["web"]),
+        worker=_login_url(superuser_url, roles.worker, passwords["worker"]),
+        migrator=_login_url(superuser_url, roles.migrator, passwords["migrator"]),
+    )
+
+
+def database_of(url: str) -> str:
+    """The database's name in a PostgreSQL URL."""
+    name = urlsplit(url).path.lstrip("/")
+    if not name:
+        raise ValueError("the database URL names no database")
+    return name
+
+
+def _create_database(superuser_url: str, database: str) -> None:
+    parts = urlsplit(superuser_url)
+    maintenance = urlunsplit(parts._replace(path="/postgres"))
+    with psycopg.connect(maintenance, autocommit=True) as db:
+        if db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
+            quicker = (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)  # somebody else was
+            with contextlib.suppress(*quicker):
+                db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+
+def _password(path: Path) -> str:
+    """The password kept in this file, made now if there is none yet; the first of two makers wins."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    return path.read_text().strip()
+
+
+def _create_roles(db: psycopg.Connection, roles: Roles, passwords: dict[str, str]) -> None:
+    kinds = {
+        roles.web: "LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
+        roles.worker: "LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE BYPASSRLS",
+        roles.migrator: "LOGIN NOINHERIT NOSUPERUSER NOCREATEDB CREATEROLE NOBYPASSRLS",
+        roles.tenants: "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
+        roles.platform: "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
+        roles.probe: "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
+    }
+    for name, attributes in kinds.items():
+        known = db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+        verb = sql.SQL("ALTER ROLE" if known else "CREATE ROLE")
+        db.execute(sql.SQL("{} {} {}").format(verb, sql.Identifier(name), sql.SQL(attributes)))
+    for kind, password in passwords.items():
+        role = sql.Identifier(f"{roles.database}__{kind}")
+        db.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
+    for kind, timeouts in LOGIN_TIMEOUTS.items():
+        role = sql.Identifier(f"{roles.database}__{kind}")
+        names = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+        for name, value in zip(names, timeouts, strict=True):
+            db.execute(sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(name), sql.Literal(value)))
+
+
+def _grant_memberships(db: psycopg.Connection, roles: Roles) -> None:
+    """Logins may become a role, but hold none of its rights until they do; the migrator may hand the group on."""
+    grant = sql.SQL("GRANT {} TO {} WITH {}")
+    wanted = [
+        (roles.platform, roles.web, "ADMIN FALSE, INHERIT FALSE, SET TRUE"),
+        (roles.platform, roles.worker, "ADMIN FALSE, INHERIT FALSE, SET TRUE"),
+        (roles.probe, roles.web, "ADMIN FALSE, INHERIT FALSE, SET TRUE"),
+        (roles.tenants, roles.probe, "ADMIN FALSE, INHERIT TRUE, SET FALSE"),
+        (roles.tenants, roles.migrator, "ADMIN TRUE, INHERIT FALSE, SET FALSE"),
+    ]
+    for role, member, options in wanted:
+        db.execute(grant.format(sql.Identifier(role), sql.Identifier(member), sql.SQL(options)))
+
+
+def _build_walls(db: psycopg.Connection, roles: Roles) -> None:
+    """Take from PUBLIC what lets a tenant's role step out of its schema, and give the logins what they need."""
+    names = {
+        "database": sql.Identifier(roles.database),
+        "web": sql.Identifier(roles.web),
+        "worker": sql.Identifier(roles.worker),
+        "migrator": sql.Identifier(roles.migrator),
+        "everyone": sql.SQL(", ").join(
+            sql.Identifier(name) for name in (roles.web, roles.worker, roles.platform, roles.tenants)
+        ),
+    }
+    for statement in WALLS:
+        db.execute(sql.SQL(statement).format(**names))
+
+
+WALLS = (
+    "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+    "GRANT CONNECT ON DATABASE {database} TO {web}, {worker}, {migrator}",
+    "GRANT CREATE ON DATABASE {database} TO {migrator}",  # a schema for each tenant
+    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+    # One injected SELECT could change the role or the tenant by calling it (and asyncpg's introspection needs it).
+    "REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {web}, {worker}, {migrator}",
+    "CREATE SCHEMA IF NOT EXISTS platform AUTHORIZATION {migrator}",
+    "CREATE SCHEMA IF NOT EXISTS bus AUTHORIZATION {migrator}",
+    "GRANT USAGE ON SCHEMA platform TO {everyone}",
+    "GRANT USAGE ON SCHEMA bus TO {worker}",
+)
+
+
+def _login_url(superuser_url: str, role: str, password: str) -> str:
+    """The same server and database for another login."""
+    parts = urlsplit(superuser_url)
+    address = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(role)}:{quote(password)}@{address}"))
