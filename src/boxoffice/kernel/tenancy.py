@@ -5,6 +5,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,7 +16,7 @@ import structlog
 from boxoffice.kernel.errors import Forbidden, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from boxoffice.kernel.database import Database
+    from boxoffice.kernel.database import Database, Tx
 
 SLUG = re.compile(r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$")
 POLL_SECONDS = 0.5
@@ -81,6 +82,24 @@ CHANGES = """
     SELECT (SELECT version FROM platform.directory_version) AS version,
            (SELECT coalesce(array_agg(sid), '{}') FROM platform.revoked_sessions WHERE revoked_until > now()) AS revoked
 """
+
+DIRECTORY_CHANGED = """
+    UPDATE platform.directory_version SET version = version + 1
+"""
+REVOKE_SESSION = """
+    INSERT INTO platform.revoked_sessions AS known (sid, tenant_id, revoked_until) VALUES ($1, $2, $3)
+    ON CONFLICT (sid) DO UPDATE SET revoked_until = greatest(known.revoked_until, excluded.revoked_until)
+"""
+
+
+async def directory_changed(tx: "Tx") -> None:
+    """Make every process read the directory again, once this platform transaction has committed."""
+    await tx.db.execute(DIRECTORY_CHANGED)
+
+
+async def revoke_session(tx: "Tx", sid: UUID, *, until: datetime) -> None:
+    """Let no process accept a token of this session any more; `until` the last of them has expired by itself."""
+    await tx.db.execute(REVOKE_SESSION, sid, tx.tenant.id if tx.tenant is not None else None, until)
 
 
 class Directory:
