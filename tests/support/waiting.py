@@ -4,11 +4,15 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 Value = TypeVar("Value")
 
 
+@overload
+async def eventually(condition: Callable[[], Awaitable[Value]], within: float = 10.0) -> Value: ...
+@overload
+async def eventually(condition: Callable[[], Value], within: float = 10.0) -> Value: ...
 async def eventually(condition: Callable[[], Value | Awaitable[Value]], within: float = 10.0) -> Value:
     """Ask until the answer is truthy and return it; fail with the last answer when time is up."""
     deadline = time.monotonic() + within
