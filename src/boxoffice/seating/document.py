@@ -10,15 +10,16 @@ MAX_ROWS = 20_000
 MAX_ZONES = 2_000
 MAX_CATEGORIES = 100
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+PRINTABLE = r"^(?![\s\S]*[\x00-\x1f\x7f])"
+"""No control character anywhere; a plain `$` would let a newline at the end pass."""
 
 Coordinate = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 """In quarter units; the designer bakes every curve into points, so no arithmetic on geometry is ever needed to draw."""
 Point = tuple[Coordinate, Coordinate]
 Key = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]
-Name = Annotated[str, Meta(max_length=200)]
+Name = Annotated[str, Meta(max_length=200, pattern=PRINTABLE)]
 SeatLabel = Annotated[str, Meta(min_length=1, max_length=32, pattern=PRINTABLE)]
-Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Color = Annotated[str, Meta(max_length=7, pattern=r"^#[0-9A-Fa-f]{6}$")]
 Count = Annotated[int, Meta(ge=1, le=MAX_SEATS)]
 Flag = Literal["wheelchair", "companion", "restricted_view", "aisle", "step_free"]
 Scalar = str | int | float | bool | None
@@ -40,7 +41,7 @@ class RowPart(Part, frozen=True, kw_only=True):
     """Seats side by side: how they are called, what they cost, where they stand."""
 
     label: SeatLabel
-    numbers: Annotated[str, Meta(max_length=40)] | Annotated[list[SeatLabel | int], Meta(max_length=MAX_SEATS)]
+    numbers: Annotated[str, Meta(max_length=40)] | Annotated[list[SeatLabel], Meta(max_length=MAX_SEATS)]
     category: Key | list[Key | int]
     xy: list[Coordinate] = []
     flags: dict[SeatLabel, Flag | list[Flag]] = {}

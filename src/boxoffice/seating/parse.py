@@ -94,10 +94,10 @@ def _decoder_problem(message: str) -> Problem:
     return Problem(f"{path}.{field.group(2)}" if path else field.group(2), code, f"{detail}.")
 
 
-def expand_numbers(numbers: str | list[str | int]) -> range | tuple[str, ...] | None:
+def expand_numbers(numbers: str | list[str]) -> range | tuple[str, ...] | None:
     """`1..25`, `25..1`, `1..25:2` or a list; None when it is none of these."""
     if not isinstance(numbers, str):
-        return tuple(str(number) for number in numbers)
+        return tuple(numbers)
     matched = NUMBERS.fullmatch(numbers)
     if matched is None:
         return None
