@@ -1,0 +1,189 @@
+"""What payments does when messages arrive, and how a provider's answers become rows and messages, once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from boxoffice.kernel.database import Tx
+from boxoffice.kernel.ids import uuid7
+from boxoffice.kernel.message import Received
+from boxoffice.kernel.timers import Timer
+from boxoffice.messages import (
+    BookingCancelled,
+    BookingRequested,
+    PaymentCancelRequested,
+    PaymentMethodsChanged,
+    RefundRequested,
+    TenantCreated,
+)
+from boxoffice.payments import store
+from boxoffice.payments.domain import (
+    SETTLED,
+    ChargeName,
+    Outcome,
+    Payment,
+    Refund,
+    RefundResult,
+    RefundStatus,
+    Result,
+    Status,
+    after,
+    fact,
+    pause,
+    refund_fact,
+)
+
+CHARGE = "payments.charge"
+SETTLE = "payments.settle"
+REFUND = "payments.refund"
+
+
+# ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+async def requested(tx: Tx, batch: Sequence[Received[BookingRequested]]) -> None:
+    """Write each attempt once and have it charged at once."""
+    wanted = [
+        Payment(
+            id=uuid7(), booking_id=message.body.booking_id, attempt=message.body.attempt,
+            amount_minor=message.body.amount_minor, currency=message.body.currency,
+            method=message.body.payment_method, reference=message.body.reference, status=Status.REQUESTED,
+        )
+        for message in batch
+    ]  # fmt: skip
+    for payment_id in await store.insert_requested(tx, wanted):
+        tx.later(Timer(id=payment_id, kind=CHARGE, at=tx.now))
+
+
+async def cancel_requested(tx: Tx, batch: Sequence[Received[PaymentCancelRequested]]) -> None:
+    """Answer each attempt: never sent → cancelled; in flight → the provider says; settled → the fact again."""
+    causes = {(message.body.booking_id, attempt): message.id for message in batch for attempt in message.body.attempts}
+    attempts = list(causes)
+    buried = await store.insert_tombstones(tx, [uuid7() for _ in attempts], attempts)
+    known = await store.locked_attempts(tx, attempts)
+    fresh = [p for p in known if (p.booking_id, p.attempt) in buried]
+    withdrawn = await _withdraw(tx, [p for p in known if p.status not in SETTLED])
+    settled = [p for p in known if p.status in SETTLED and (p.booking_id, p.attempt) not in buried]
+    for payment in [*fresh, *withdrawn, *settled]:
+        _tell(tx, payment, causes[payment.booking_id, payment.attempt])
+
+
+async def booking_cancelled(tx: Tx, batch: Sequence[Received[BookingCancelled]]) -> None:
+    """A cancelled booking is charged no more, even where the saga could not wait for an answer."""
+    causes = {message.body.booking_id: message.id for message in batch}
+    for payment in await _withdraw(tx, await store.locked_open(tx, list(causes))):
+        _tell(tx, payment, causes[payment.booking_id])
+
+
+async def refund_requested(tx: Tx, batch: Sequence[Received[RefundRequested]]) -> None:
+    """Have each refund made; the fact again where it was made already."""
+    causes = {message.body.refund_id: message.id for message in batch}
+    wanted = {
+        message.body.refund_id: Refund(
+            id=message.body.refund_id, booking_id=message.body.booking_id, attempt=message.body.attempt,
+            amount_minor=message.body.amount_minor, currency=message.body.currency, status=RefundStatus.REQUESTED,
+        )
+        for message in batch
+    }  # fmt: skip
+    for refund in await store.request_refunds(tx, list(wanted.values())):
+        if refund.status is RefundStatus.DONE:
+            _tell_refund(tx, refund, causes[refund.id])
+        else:
+            tx.later(Timer(id=refund.id, kind=REFUND, at=tx.now))
+
+
+@dataclass(frozen=True, slots=True)
+class MethodsOffer:
+    """Tells bookings which payment methods a new tenant's provider accepts."""
+
+    methods: Sequence[str]
+
+    async def tenant_created(self, tx: Tx, batch: Sequence[Received[TenantCreated]]) -> None:
+        for message in batch:
+            tx.publish(
+                PaymentMethodsChanged(tenant_id=message.body.tenant_id, methods=list(self.methods)),
+                causation=message.id,
+            )
+
+
+# ── the provider's answers ───────────────────────────────────────────────────────────────────────────────────────────
+async def noticed(tx: Tx, names: Iterable[ChargeName]) -> None:
+    """Something happened to these charges: ask the provider what. Names that are not this tenant's are ignored."""
+    attempts = [(name.booking_id, name.attempt) for name in names if name.tenant_id == tx.tenant.id]
+    for payment_id in await store.ids_of(tx, attempts):
+        tx.later(Timer(id=payment_id, kind=SETTLE, at=tx.now))
+
+
+async def record(tx: Tx, results: Mapping[UUID, Result], first_pause: timedelta) -> None:
+    """Write answers about payments; what is news becomes a message, what is still open is asked again later."""
+    changed = []
+    for payment in await store.locked(tx, results):
+        result = results[payment.id]
+        status = after(payment.status, result.outcome)
+        current = payment if status is None else _with(payment, status, result)
+        if status is not None:
+            _tell(tx, current, None)
+        if current.status not in SETTLED:
+            current = _ask_again(tx, current, result.outcome, first_pause)
+        if current is not payment:
+            changed.append(current)
+    if changed:
+        await store.save(tx, changed)
+
+
+async def record_refunds(tx: Tx, results: Mapping[UUID, RefundResult], first_pause: timedelta) -> None:
+    """Write answers about refunds; without an answer the same refund is asked for again under the same key."""
+    changed = []
+    for refund in await store.open_refunds(tx, list(results), lock=True):
+        result = results[refund.id]
+        if result.done is None:
+            changed.append(replace(refund, asked=refund.asked + 1))
+            tx.later(Timer(id=refund.id, kind=REFUND, at=tx.now + pause(first_pause, refund.asked)))
+        else:
+            status = RefundStatus.DONE if result.done else RefundStatus.FAILED
+            changed.append(replace(refund, status=status, reason=result.reason, asked=refund.asked + 1))
+            _tell_refund(tx, changed[-1], None)
+    if changed:
+        await store.save_refunds(tx, changed)
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+async def _withdraw(tx: Tx, open_payments: Sequence[Payment]) -> list[Payment]:
+    """Cancel what was never sent and return it; have the provider asked to cancel the rest."""
+    changed = []
+    for payment in open_payments:
+        if payment.status is Status.REQUESTED:
+            changed.append(replace(payment, status=Status.CANCELLED))
+            tx.forget(payment.id, CHARGE)
+        else:
+            changed.append(replace(payment, cancel_requested=True, asked=0))
+            tx.later(Timer(id=payment.id, kind=SETTLE, at=tx.now))
+    if changed:
+        await store.save(tx, changed)
+    return [payment for payment in changed if payment.status is Status.CANCELLED]
+
+
+def _with(payment: Payment, status: Status, result: Result) -> Payment:
+    return replace(
+        payment, status=status, reason=result.reason, retryable=result.retryable, action_url=result.url,
+        provider_ref=result.reference or payment.provider_ref,
+    )  # fmt: skip
+
+
+def _ask_again(tx: Tx, payment: Payment, outcome: Outcome, first_pause: timedelta) -> Payment:
+    """Arm the next question; a charge that never reached the provider is sent again, unless it shall be cancelled."""
+    lost = outcome is Outcome.NOT_FOUND and not payment.cancel_requested and payment.status is not Status.REQUESTED
+    at = tx.now + pause(first_pause, payment.asked)
+    tx.later(Timer(id=payment.id, kind=CHARGE if lost else SETTLE, at=at))
+    return replace(payment, asked=payment.asked + 1)
+
+
+def _tell(tx: Tx, payment: Payment, cause: UUID | None) -> None:
+    message = fact(payment)
+    if message is not None:
+        tx.publish(message, causation=cause)
+
+
+def _tell_refund(tx: Tx, refund: Refund, cause: UUID | None) -> None:
+    message = refund_fact(refund)
+    if message is not None:
+        tx.publish(message, causation=cause)

@@ -1,0 +1,56 @@
+"""The port to whoever moves the money. Calls carry idempotency keys, take batches and run outside transactions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from boxoffice.payments.domain import RefundResult, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money to take. `key` makes a repeat the same charge."""
+
+    key: str
+    tenant_id: UUID
+    amount_minor: int
+    currency: str
+    method: str
+    description: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repayment:
+    """Money to return from the charge called `charge_key`. `key` makes a repeat the same refund."""
+
+    key: str
+    charge_key: str
+    amount_minor: int
+    currency: str
+
+
+class Provider(Protocol):
+    """What every adapter does. A key that is missing in an answer got none: the caller asks again, never assumes.
+
+    A call that raises says nothing about any of its keys either.
+    """
+
+    name: str
+    methods: Sequence[str]
+
+    async def charge(self, charges: Sequence[Charge]) -> Mapping[str, Result]: ...
+
+    async def cancel(self, keys: Sequence[str]) -> Mapping[str, Result]:
+        """Stop these charges where that is still possible. A key never seen is refused from now on: CANCELLED."""
+        ...
+
+    async def lookup(self, keys: Sequence[str]) -> Mapping[str, Result]: ...
+
+    async def refund(self, repayments: Sequence[Repayment]) -> Mapping[str, RefundResult]: ...
+
+    def read_webhook(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> Sequence[str]:
+        """The keys of the charges that something happened to. Raises Malformed `bad_signature`."""
+        ...

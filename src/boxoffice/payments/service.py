@@ -1,0 +1,78 @@
+"""The doors of payments on one screen."""
+
+from datetime import timedelta
+
+from boxoffice.kernel.database import Database
+from boxoffice.kernel.http import Route, Who
+from boxoffice.kernel.keys import Keyring
+from boxoffice.kernel.service import Service, on
+from boxoffice.kernel.tenancy import Directory
+from boxoffice.messages import (
+    BookingCancelled,
+    BookingRequested,
+    PaymentCancelRequested,
+    RefundRequested,
+    TenantCreated,
+)
+from boxoffice.payments import actions
+from boxoffice.payments.actions import CHARGE, REFUND, SETTLE, MethodsOffer
+from boxoffice.payments.api import Accepted, Methods, OfBooking, PaymentDoors, PaymentsView
+from boxoffice.payments.charging import Charging
+from boxoffice.payments.deliveries import Deliveries
+from boxoffice.payments.simulated import Delays, Simulator
+
+
+def build(
+    *,
+    database: Database,
+    bank: Database,
+    directory: Directory,
+    keyring: Keyring,
+    domain: str,
+    public_url: str,
+    internal_url: str,
+    settle_seconds: float = 1.0,
+    slow_seconds: float = 30.0,
+    captured_late_seconds: float = 20.0,
+) -> Service:
+    """Build the service. `bank` is the simulated provider's own pool of connections.
+
+    `public_url` is a tenant's address with {slug} in it; `internal_url` is where the platform itself listens.
+    """
+    delays = Delays(timedelta(seconds=slow_seconds), timedelta(seconds=captured_late_seconds))
+    simulator = Simulator(bank, keyring.secret("webhook"), delays)
+    charging = Charging(simulator, timedelta(seconds=settle_seconds), public_url)
+    doors = PaymentDoors(database, {simulator.name: simulator}, simulator)
+    # fmt: off
+    return Service(
+        name="payments",
+        routes=[
+            Route("POST", "/api/payments/webhooks/{provider}", doors.webhook, Who.ANYONE,
+                  "A payment provider tells that something happened", {200: Accepted},
+                  raw_body=True, also_suspended=True, refusals=("400 bad_signature", "400 malformed_body")),
+            Route("GET", "/api/payments/simulated/{reference}", doors.bank_page, Who.ANYONE,
+                  "The simulated bank's page for one payment", {200: str},
+                  also_suspended=True, produces=("text/html",)),
+            Route("POST", "/api/payments/simulated/{reference}", doors.bank_decision, Who.ANYONE,
+                  "Approve or decline at the simulated bank", {303: None}, raw_body=True, also_suspended=True),
+            Route("GET", "/internal/payments/methods", doors.methods, Who.PEER,
+                  "Payment methods that the tenant's provider accepts", {200: Methods}, also_suspended=True),
+            Route("GET", "/internal/payments", doors.of_booking, Who.PEER,
+                  "Payments and refunds of one booking, beside the provider's own words", {200: PaymentsView},
+                  query=OfBooking, also_suspended=True),
+        ],
+        subscriptions=[
+            on(TenantCreated,          MethodsOffer(simulator.methods).tenant_created),
+            on(BookingRequested,       actions.requested),
+            on(PaymentCancelRequested, actions.cancel_requested),
+            on(BookingCancelled,       actions.booking_cancelled),
+            on(RefundRequested,        actions.refund_requested),
+        ],
+        senders={
+            CHARGE: charging.charge,
+            SETTLE: charging.settle,
+            REFUND: charging.refund,
+        },
+        loops=[Deliveries(simulator, directory, internal_url, domain).run],
+    )
+    # fmt: on
