@@ -79,6 +79,7 @@ class Answer:
     stream: AsyncIterable[bytes] | None = None
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    cookies: Sequence[str] = ()  # Set-Cookie values: the one header that comes several times
 
 
 Endpoint = Callable[[Call], Awaitable[Answer]]
@@ -305,7 +306,7 @@ async def _send(scope: Scope, send: Send, answer: Answer, request_id: str) -> No
         headers.append((b"content-length", str(len(content)).encode()))
     if "cache-control" not in given:
         headers.append((b"cache-control", b"no-store"))
-    for name, value in given.items():
+    for name, value in (*given.items(), *(("set-cookie", cookie) for cookie in answer.cookies)):
         if "\r" in value or "\n" in value:
             raise ValueError(f"the header {name} has a line break")
         headers.append((name.encode("latin-1"), value.encode("latin-1")))

@@ -59,18 +59,20 @@ class Peers:
         tenant: Tenant | None,
         body: Any = None,
         token: str | None = None,
+        guest_token: str | None = None,
         headers: Mapping[str, str] | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> PeerAnswer:
         """Call `service` on a tenant's host, or on the platform's.
 
-        `token` is a user's bearer to pass on; without one the call carries our own service token.
+        `token` is a user's bearer to pass on, `guest_token` a guest's; without either the call carries our own
+        service token.
         Raises the Refusal that the peer answered, or Unavailable when it failed or was late.
         """
         content = b"" if body is None else msgspec.json.encode(body)
         sent = {
             "host": self._hosts.address(tenant.slug if tenant else None),
-            "authorization": f"Bearer {token or self._token(service, tenant)}",
+            **self._credential(service, tenant, token, guest_token),
             **_trace(), **(JSON if body is not None else {}), **(headers or {}),
         }  # fmt: skip
         try:
@@ -78,16 +80,24 @@ class Peers:
                 answer = await _exchange(self._apps[service], method, path, sent, content)
         except TimeoutError:
             raise Unavailable("unavailable", f"The {service} service is slow; try again in a moment.") from None
-        if answer.status == 401 and token is None:
-            raise RuntimeError(f"{service} does not accept the token of {self._caller}")
         if answer.status >= 400:
-            raise problem.refusal_of(answer.status, answer.content, dict(answer.headers))
+            refusal = problem.refusal_of(answer.status, answer.content, dict(answer.headers))
+            if refusal.code == "invalid_token" and token is None and guest_token is None:
+                raise RuntimeError(f"{service} does not accept the token of {self._caller}")
+            raise refusal
         return answer
 
     async def jwks(self, tenant: Tenant | None) -> Mapping[str, Any]:
         """The keys that auth signs with, for a Verifier."""
         answer = await self.call("auth", "GET", "/.well-known/jwks.json", tenant=tenant)
         return answer.decode(dict[str, Any])
+
+    def _credential(
+        self, service: str, tenant: Tenant | None, token: str | None, guest_token: str | None
+    ) -> dict[str, str]:
+        if token is None and guest_token is not None:
+            return {"guest-token": guest_token}
+        return {"authorization": f"Bearer {token or self._token(service, tenant)}"}
 
     def _token(self, service: str, tenant: Tenant | None) -> str:
         key = (service, tenant.schema if tenant else "")
