@@ -60,19 +60,20 @@ class Peers:
         body: Any = None,
         token: str | None = None,
         guest_token: str | None = None,
+        anonymous: bool = False,
         headers: Mapping[str, str] | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> PeerAnswer:
         """Call `service` on a tenant's host, or on the platform's.
 
-        `token` is a user's bearer to pass on, `guest_token` a guest's; without either the call carries our own
-        service token.
+        `token` is a user's bearer to pass on, `guest_token` a guest's, `anonymous` says that there is neither;
+        otherwise the call carries our own service token.
         Raises the Refusal that the peer answered, or Unavailable when it failed or was late.
         """
         content = b"" if body is None else msgspec.json.encode(body)
         sent = {
             "host": self._hosts.address(tenant.slug if tenant else None),
-            **self._credential(service, tenant, token, guest_token),
+            **({} if anonymous else self._credential(service, tenant, token, guest_token)),
             **_trace(), **(JSON if body is not None else {}), **(headers or {}),
         }  # fmt: skip
         try:
