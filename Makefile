@@ -46,7 +46,7 @@ format: $(VENV)/ready web/node_modules/ready
 lock:
 	@command -v uv >/dev/null || $(call fail,locking needs uv: pip install uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --extra node \
-	  --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+	  --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 	cd web && npm install --package-lock-only --ignore-scripts
 
 clean:

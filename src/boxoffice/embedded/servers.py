@@ -76,7 +76,7 @@ class EmbeddedServers:
 
     def attach(self) -> bool:
         """Use, without owning them, the servers that another process runs on this data; false when none does."""
-        if not _is_locked(self._data):
+        if not is_running(self._data):
             return False
         self._describe(server_account(), _socket_folder(self._data))
         return True
@@ -122,12 +122,13 @@ class EmbeddedServers:
 def left_behind(data: Path) -> bool:
     """Whether the last process that ran on this data was killed before it could stop what it had started."""
     try:
-        return (data / "lock").stat().st_size > 0 and not _is_locked(data)
+        return (data / "lock").stat().st_size > 0 and not is_running(data)
     except OSError:
         return False
 
 
-def _is_locked(data: Path) -> bool:
+def is_running(data: Path) -> bool:
+    """Whether a living process runs servers on this data."""
     try:
         lock = os.open(data / "lock", os.O_RDWR | os.O_CLOEXEC)
     except OSError:

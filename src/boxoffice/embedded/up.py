@@ -7,14 +7,14 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import typer
 
 from boxoffice import app
 from boxoffice.embedded.reach import reachable_servers
-from boxoffice.embedded.servers import EmbeddedServers, left_behind
+from boxoffice.embedded.servers import EmbeddedServers, is_running, left_behind
 from boxoffice.embedded.supervisor import Child, Supervisor
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
@@ -37,7 +37,8 @@ async def up(settings: Settings) -> None:
     listening = await listen(settings)
     try:
         async with reachable_servers(settings) as (complete, servers):
-            await prepare(complete)
+            if not await unless_asked(stop, prepare(complete)):
+                return
             async with children(complete, listening, stop) as supervisor:
                 await until_ready(complete, supervisor, stop)
                 if not stop.asked.is_set():
@@ -67,8 +68,25 @@ class Stop:
             self._loop.remove_signal_handler(number)
 
 
+async def unless_asked(stop: Stop, work: Coroutine[None, None, None]) -> bool:
+    """Do work that can be abandoned; false when we were asked to stop before it was done."""
+    working = asyncio.create_task(work)
+    asking = asyncio.create_task(stop.asked.wait())
+    await asyncio.wait((working, asking), return_when=asyncio.FIRST_COMPLETED)
+    asking.cancel()
+    if not working.done():
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        return False
+    await working
+    return True
+
+
 async def listen(settings: Settings) -> socket.socket:
     """The socket that all web processes share. A busy port is said before anything is started."""
+    if is_running(settings.data):
+        raise StartupProblem(f"boxoffice is already running on {settings.data}")
     patience = HANDOVER_SECONDS if left_behind(settings.data) else 0.0
     deadline = time.monotonic() + patience
     while True:
@@ -124,6 +142,7 @@ async def children(settings: Settings, listening: socket.socket, stop: Stop) -> 
         await supervisor.add(Child("worker", ["run", "worker", *common], environment, (lifeline,)))
         yield supervisor
     finally:
+        listening.close()  # ours too, or a caller who comes now would wait for an answer
         await supervisor.stop(lambda name: name.startswith("web"))
         await supervisor.stop(lambda name: True)
         hasten.cancel()
@@ -138,10 +157,10 @@ async def _kill_when(asked: asyncio.Event, supervisor: Supervisor) -> None:
 
 async def until_ready(settings: Settings, supervisor: Supervisor, stop: Stop) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind, settings.bind)  # noqa: S104 -- only compared
     while not stop.asked.is_set():
-        worker = await http_status(settings.admin_port, "/health/ready")
-        web = await http_status(settings.port, "/", f"platform.{settings.domain}") if worker == 200 else None
-        if web is not None:
+        worker = await http_status("127.0.0.1", settings.admin_port, "/health/ready")
+        if worker == 200 and await http_status(address, settings.port, "/", f"platform.{settings.domain}") is not None:
             return
         for child in supervisor.children:
             if child.failures >= FAILURES_MAX:
@@ -153,11 +172,11 @@ async def until_ready(settings: Settings, supervisor: Supervisor, stop: Stop) ->
         await asyncio.sleep(0.1)
 
 
-async def http_status(port: int, path: str, host: str = "localhost") -> int | None:
-    """The status of one GET over loopback; None while nobody answers."""
+async def http_status(address: str, port: int, path: str, host: str = "localhost") -> int | None:
+    """The status of one GET; None while nobody answers. The address is given, as few resolvers know *.localhost."""
     with contextlib.suppress(OSError, TimeoutError, ValueError, IndexError):
         async with asyncio.timeout(5.0):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(address, port)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
                 status_line = await reader.readline()
