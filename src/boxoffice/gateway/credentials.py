@@ -27,21 +27,21 @@ def cookies_to_tokens(exchange: Exchange) -> None:
     given = exchange.given
     if b"cookie" in given:
         exchange.cookies = parse_cookies(given[b"cookie"])
-    if b"authorization" in given or b"guest-token" in given:
-        scheme, _, token = given.get(b"authorization", b"").partition(b" ")
-        chosen = token.strip() if scheme.lower() == b"bearer" else given.get(b"guest-token", b"")
-        exchange.token = chosen.decode("latin-1") or None
+    if b"authorization" in given:
+        exchange.token = given[b"authorization"].partition(b" ")[2].strip().decode("latin-1")
+        return
+    if b"guest-token" in given:
+        exchange.token, exchange.as_guest = given[b"guest-token"].decode("latin-1"), True
         return
     access, guest = exchange.cookies.get(ACCESS_COOKIE), exchange.cookies.get(GUEST_COOKIE)
-    exchange.token = access or guest
+    exchange.token, exchange.as_guest = access or guest, not access
+    exchange.by_cookie = exchange.token is not None
     if exchange.token is None or exchange.rule is None or exchange.rule.service == "storefront":
-        exchange.by_cookie = exchange.token is not None
         return
-    exchange.by_cookie = True
-    if access is not None:
-        exchange.headers.append((b"authorization", b"Bearer " + access.encode("latin-1")))
-    elif guest is not None:
-        exchange.headers.append((b"guest-token", guest.encode("latin-1")))
+    if exchange.as_guest:
+        exchange.headers.append((b"guest-token", exchange.token.encode("latin-1")))
+    else:
+        exchange.headers.append((b"authorization", b"Bearer " + exchange.token.encode("latin-1")))
 
 
 def require_own_origin(exchange: Exchange) -> None:

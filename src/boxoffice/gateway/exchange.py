@@ -30,6 +30,7 @@ class Exchange:
     rule: Rule | None = None
     cookies: dict[str, str] = field(default_factory=dict)
     token: str | None = None
+    as_guest: bool = False  # the token is a guest's
     by_cookie: bool = False  # the credential came in a cookie: the browser may have sent it unasked
     answer_headers: list[Header] = field(default_factory=list)
 

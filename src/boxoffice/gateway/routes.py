@@ -61,7 +61,7 @@ PLATFORM_RULES: tuple[Rule, ...] = (
     Rule("/api/docs", "reference"),
     Rule("/api/openapi.json", "reference"),
     Rule("/assets", "storefront", reads="pages"),
-    Rule("/", "front", reads="pages", writes="pages"),
+    Rule("/", "reference", reads="pages", writes="pages"),
 )
 
 # Never served to the outside, whoever asks.

@@ -14,8 +14,9 @@ from boxoffice.kernel.hosts import PLATFORM, Hosts
 from boxoffice.kernel.identity import Caller
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.limits import POLICIES, Limiter, Policy
-from boxoffice.kernel.tenancy import SLUG, Directory, Status, unknown_tenant
+from boxoffice.kernel.tenancy import SLUG, Directory, Status, Tenant, unknown_tenant
 
+BY_CALLER = frozenset({"pages", "read", "write"})
 # Fields by which a client could pretend to be our gateway, another host, or another method.
 STRIPPED = frozenset({
     b"forwarded", b"traceparent", b"tracestate", b"baggage", b"x-request-id", b"x-real-ip", b"x-original-url",
@@ -24,6 +25,10 @@ STRIPPED = frozenset({
 })  # fmt: skip
 STRIPPED_STARTS = (b"x-forwarded-", b"x-user-", b"x-tenant-")
 HOST = re.compile(r"^[a-z0-9.-]{1,254}(?::\d{1,5})?$")
+
+
+# Who holds a token, on a tenant's host or the platform's; the flag says whether it came as a guest's. None: no good.
+Identify = Callable[[str, bool, Tenant | None], Awaitable[Caller | None]]
 
 
 class Gate:
@@ -35,7 +40,7 @@ class Gate:
         hosts: Hosts,
         directory: Directory,
         limiter: Limiter,
-        identify: Callable[[str], Caller | None],
+        identify: Identify,
         trusted_proxies: str = "",
     ) -> None:
         self.hosts = hosts
@@ -141,8 +146,10 @@ async def limit_rate(exchange: Exchange, gate: Gate) -> None:
         return
     rate_class = rule.reads if exchange.method in READS else rule.writes
     tenant = str(exchange.tenant.id) if exchange.tenant is not None else "platform"
-    caller = gate.identify(exchange.token) if exchange.token and rate_class in ("read", "write", "pages") else None
-    client = caller.key if caller is not None else exchange.client
+    client = exchange.client
+    if exchange.token is not None and rate_class in BY_CALLER:
+        caller = await gate.identify(exchange.token, exchange.as_guest, exchange.tenant)
+        client = caller.key if caller is not None else client
     decision = await gate.limiter.spend(gate.policy(rate_class, exchange), f"{tenant}:{client}")
     if not decision.allowed:
         raise decision.refusal()

@@ -127,7 +127,7 @@ class Limiter:
             return Decision(True, policy, 1_000_000, 0)
         now = time.monotonic()
         bucket = self._bucket(f"{policy.name}:{key}")
-        share = 0.0 if policy.exact else policy.per_minute / 4 / self._processes
+        share = 0 if policy.exact else policy.per_minute // (4 * self._processes)
         if share >= 1 and (left := _spend_locally(bucket, "share_tat", share, now)) >= 0:
             known = bucket.shared_remaining if bucket.shared_remaining >= 0 else int(policy.per_minute * 0.75)
             return Decision(True, policy, left + known + bucket.leased, max(bucket.share_tat, bucket.reset_at) - now)
