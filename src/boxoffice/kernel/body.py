@@ -138,7 +138,7 @@ _SCANNER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_such_n
 
 def _require_shallow(tree: Any) -> None:
     level = [tree]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [
             child
             for value in level

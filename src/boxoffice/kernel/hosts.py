@@ -7,7 +7,7 @@ REMEMBERED = 10_000
 
 
 class Hosts:
-    """`<slug>.<domain>` names a tenant, `platform.<domain>` the operator's host; case, port and final dot are all one."""
+    """`<slug>.<domain>` is a tenant, `platform.<domain>` the operator; case, port and a final dot do not matter."""
 
     def __init__(self, domain: str) -> None:
         self.domain = domain.lower().strip(".")

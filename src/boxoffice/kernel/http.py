@@ -144,6 +144,11 @@ def application(
     return Application(service.name, service.routes, directory, verifier, Hosts(domain))
 
 
+def takes_key(route: Route) -> bool:
+    """Whether this door heeds an Idempotency-Key (from callers that are somebody)."""
+    return route.method == "POST" and not route.path.startswith("/api/auth/")
+
+
 def permit(who: Who, caller: Caller) -> None:
     """Raises Unauthenticated `unauthenticated` or Forbidden `forbidden` unless `caller` may use such a door."""
     if who is Who.ANYONE:
@@ -166,7 +171,7 @@ class Door:
         self.name = f"{route.method} {route.path}"
         self.query = request.QueryReader(route.query) if route.query is not None else None
         self.body = Reader(route.body) if route.body is not None and not route.raw_body else None
-        self.takes_key = route.method == "POST" and not route.path.startswith("/api/auth/")
+        self.takes_key = takes_key(route)
 
 
 class Application:
