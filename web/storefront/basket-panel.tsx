@@ -47,7 +47,7 @@ function Held({ model, hold, busy }: { model: PickerModel; hold: Hold; busy: boo
         />
         <ExtendButton model={model} hold={hold} />
       </div>
-      <a class="button primary wide" href={`/checkout/${hold.id}`} aria-disabled={busy}>
+      <a class="button primary wide" href={`/checkout/${hold.id}?event=${model.eventId}`} aria-disabled={busy}>
         Continue to checkout
       </a>
       <button type="button" class="quiet wide" onClick={() => void keeper.release()}>

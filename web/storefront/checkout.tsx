@@ -117,7 +117,7 @@ async function afterRefusal(keeper: HoldKeeper, problem: Problem): Promise<void>
 function keeperOf(eventId: string, hold: Hold): HoldKeeper {
   const memory = sessionMemory(eventId);
   const onBooked = (bookingId: string) => location.assign(`/orders/${bookingId}`);
-  const keeper = new HoldKeeper({ eventId, needsGuest: false, send: call, clock: clockOf(hold), memory, onBooked });
+  const keeper = new HoldKeeper({ eventId, send: call, clock: clockOf(hold), memory, onBooked });
   keeper.accept(hold);
   return keeper;
 }

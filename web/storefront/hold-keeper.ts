@@ -20,8 +20,6 @@ export interface HoldMemory {
 
 export interface KeeperOptions {
   eventId: string;
-  /** True when the page was asked for by nobody known: a guest is made before the first hold. */
-  needsGuest: boolean;
   send: Send;
   clock: ServerClock;
   memory: HoldMemory;
@@ -30,12 +28,9 @@ export interface KeeperOptions {
 
 export class HoldKeeper {
   readonly basket = signal(EMPTY_BASKET);
-  private needsGuest: boolean;
   private settling = false;
 
-  constructor(private readonly options: KeeperOptions) {
-    this.needsGuest = options.needsGuest;
-  }
+  constructor(private readonly options: KeeperOptions) {}
 
   /** Finds the hold of an earlier visit to this event again. */
   async resume(): Promise<void> {
@@ -120,11 +115,6 @@ export class HoldKeeper {
   private async claim(body: Record<string, unknown>): Promise<boolean> {
     const { wish } = this.basket.value;
     this.move({ type: "sending" });
-    if (this.needsGuest) {
-      const guest = await this.options.send("/session/guest", { method: "POST" });
-      if (!guest.ok) return this.refuse(guest.problem);
-      this.needsGuest = false;
-    }
     const path = `/api/events/${this.options.eventId}/holds`;
     const answer = await this.options.send<Hold>(path, { method: "POST", body });
     if (!answer.ok) return this.refuse(answer.problem);

@@ -17,6 +17,7 @@ export type Place =
   | { level: "seats"; section: Section; window: number; focusSeat: number | null };
 
 export interface PickerModel {
+  readonly eventId: string;
   readonly plan: Plan;
   readonly offers: Offers;
   readonly prices: ReadonlyMap<string, number>;

@@ -19,14 +19,13 @@ import { BestAvailable, StandingAreas } from "./quick";
 interface PickerData {
   event: EventOnSale;
   offers: Offers;
-  needs_guest: boolean;
 }
 
-function Picker({ event, offers, needs_guest }: PickerData) {
+function Picker({ event, offers }: PickerData) {
   const [model, setModel] = useState<PickerModel | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   useEffect(() => {
-    void open(event, offers, needs_guest, setModel, setProblem);
+    void open(event, offers, setModel, setProblem);
   }, []);
   if (problem) return <p class="notice warning">{problemWords(problem)}</p>;
   if (!model) return <p class="loading">Opening the hall…</p>;
@@ -49,7 +48,6 @@ function Picker({ event, offers, needs_guest }: PickerData) {
 async function open(
   event: EventOnSale,
   offers: Offers,
-  needsGuest: boolean,
   onReady: (model: PickerModel) => void,
   onProblem: (problem: Problem) => void,
 ): Promise<void> {
@@ -60,7 +58,6 @@ async function open(
   const live = new LiveAvailability(event.id, plan.seats);
   const keeper = new HoldKeeper({
     eventId: event.id,
-    needsGuest,
     send: call,
     clock,
     memory: sessionMemory(event.id),
@@ -68,7 +65,7 @@ async function open(
   });
   await Promise.all([live.start(), keeper.resume()]);
   followBasket(keeper, live);
-  onReady(pickerModel({ plan, offers, keeper, live, clock }));
+  onReady(pickerModel({ eventId: event.id, plan, offers, keeper, live, clock }));
 }
 
 /** The hall learns at once what the basket's answers tell: seats given back are free, refused ones are taken. */

@@ -1,0 +1,60 @@
+"""The storefront's doors: the pages that buyers see, and the files that they load."""
+
+from functools import cache
+
+from boxoffice.kernel.http import Host, Route, Who
+from boxoffice.kernel.peers import Peers
+from boxoffice.kernel.service import Service
+from boxoffice.storefront.api import Cursor, Next, OfEvent, Pages, Search
+from boxoffice.storefront.assets import Assets
+from boxoffice.storefront.render import Renderer
+
+NAME = "storefront"
+FORM_BYTES = 16 * 1024
+HTML = ("text/html",)
+PAGE = {200: None, 303: None}
+FILES = ("text/javascript", "text/css", "font/woff2", "font/woff")
+
+
+def build(*, peers: Peers, assets: Assets | None = None) -> Service:
+    """The service storefront. It keeps nothing: whatever a page shows belongs to another service."""
+    assets = assets or Assets()
+    return Service(name=NAME, routes=routes(Pages(peers, assets, Renderer(assets))))
+
+
+def routes(pages: Pages) -> tuple[Route, ...]:
+    # fmt: off
+    return (
+        Route("GET", "/", pages.page(pages.home), Who.ANYONE, "What is on", PAGE, query=Search, produces=HTML),
+        Route("GET", "/events/{event_id}", pages.page(pages.event), Who.ANYONE, "One event", PAGE, produces=HTML),
+        Route("GET", "/events/{event_id}/seats", pages.page(pages.seats), Who.ANYONE, "Choose seats", PAGE,
+              produces=HTML),
+        Route("GET", "/checkout/{hold_id}", pages.page(pages.checkout), Who.ANYONE, "Checkout", PAGE,
+              query=OfEvent, produces=HTML),
+        Route("GET", "/orders", pages.page(pages.orders), Who.ANYONE, "My orders", PAGE, query=Cursor, produces=HTML),
+        Route("GET", "/orders/{booking_id}", pages.page(pages.order), Who.ANYONE, "One order and its tickets", PAGE,
+              produces=HTML),
+        Route("GET", "/login", pages.page(pages.show_login), Who.ANYONE, "Sign in", PAGE, query=Next, produces=HTML),
+        Route("POST", "/login", pages.page(pages.login), Who.ANYONE, "Sign in", PAGE, body_limit=FORM_BYTES,
+              raw_body=True, produces=HTML),
+        Route("GET", "/register", pages.page(pages.show_register), Who.ANYONE, "Create an account", PAGE, query=Next,
+              produces=HTML),
+        Route("POST", "/register", pages.page(pages.register), Who.ANYONE, "Create an account", PAGE,
+              body_limit=FORM_BYTES, raw_body=True, produces=HTML),
+        Route("POST", "/logout", pages.page(pages.logout), Who.ANYONE, "Sign out", PAGE, produces=HTML),
+        Route("POST", "/session", pages.renew_session, Who.ANYONE, "Renew the session's cookies",
+              {200: dict[str, bool]}),
+        Route("GET", "/assets/{name}", pages.asset, Who.ANYONE, "A built file", {200: None}, host=Host.BOTH,
+              also_suspended=True, produces=FILES),
+    )
+    # fmt: on
+
+
+def render_error(status: int, code: str, tenant_name: str | None) -> bytes:
+    """An error page of the edge, complete in itself: the gateway answers with it when a person asked."""
+    return _renderer().error(status, code, tenant_name)
+
+
+@cache
+def _renderer() -> Renderer:
+    return Renderer(Assets())
