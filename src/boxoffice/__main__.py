@@ -31,10 +31,12 @@ Password = Annotated[
 @cli.command()
 def up() -> None:
     """Start everything: servers, migrations, demo, web and worker. Ctrl-C stops all of it."""
-    from boxoffice.embedded.up import up as start
     from boxoffice.settings import read_settings
 
-    asyncio.run(start(read_settings()))
+    settings = read_settings()
+    from boxoffice.embedded.up import up as start
+
+    asyncio.run(start(settings))
 
 
 @cli.command()

