@@ -96,7 +96,6 @@ class TimerDue(msgspec.Struct, frozen=True):
     """The saga's timer fell due."""
 
 
-
 class Captured(msgspec.Struct, frozen=True):
     """Money of an attempt was captured; `refund_id` names the refund should it have to go back.
 

@@ -1,6 +1,7 @@
 """Messages: what travels between services, and the envelope it travels in (CloudEvents attributes as headers)."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 M = TypeVar("M", bound=Message)
+M_co = TypeVar("M_co", bound=Message, covariant=True)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,13 +38,18 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     value: bytes
 
+    @property
+    def subject(self) -> str:
+        """The aggregate this message is about; a stranger's message without one is kept in order by its key."""
+        return self.headers.get("subject", self.key)
 
-class Received(Generic[M]):
+
+class Received(Generic[M_co]):
     """A message as a handler sees it: the body, and the envelope it came in."""
 
     __slots__ = ("body", "envelope")
 
-    def __init__(self, envelope: Envelope, body: M) -> None:
+    def __init__(self, envelope: Envelope, body: M_co) -> None:
         self.envelope = envelope
         self.body = body
 
@@ -83,5 +90,9 @@ def encode(message: Message) -> bytes:
 
 def decode(kind: type[M], value: bytes) -> M:
     """The message of a JSON value. Raises msgspec.ValidationError when it is not one of `kind`."""
-    decoder: Any = msgspec.json.Decoder(kind)
-    return decoder.decode(value)  # type: ignore[no-any-return]
+    return _decoder(kind).decode(value)  # type: ignore[no-any-return]
+
+
+@cache
+def _decoder(kind: type[Message]) -> Any:
+    return msgspec.json.Decoder(kind)

@@ -1,0 +1,251 @@
+"""The doors of bookings: HTTP in, HTTP out; what is decided is decided by the verbs."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from boxoffice.bookings import store, views
+from boxoffice.bookings.actions import Bookings, Request, Shown, not_found
+from boxoffice.bookings.catalogue import Catalogue
+from boxoffice.bookings.domain import Sale, problem
+from boxoffice.bookings.holding import Area, Best, Holding, SeatsTaken, seat_limit
+from boxoffice.bookings.holds import Hold, read_token, sign
+from boxoffice.bookings.live import Live
+from boxoffice.bookings.ticketing import Ticketing
+from boxoffice.kernel import idempotency, paging
+from boxoffice.kernel.database import Database, Tx
+from boxoffice.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from boxoffice.kernel.http import Answer, Call, etag_matches, path_id
+from boxoffice.kernel.identity import Kind
+from boxoffice.kernel.paging import PageQuery
+from boxoffice.kernel.peers import Peers
+from boxoffice.seating import availability
+
+EMAIL = r"^[^@\s\"'<>(),;:\\]{1,64}@[^@\s\"'<>(),;:\\]{1,189}\.[^@\s\"'<>(),;:\\.]{2,63}$"
+SeatNo = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+BINARY = "application/octet-stream"
+PRIVATE = {"Cache-Control": "no-store"}
+
+
+class HoldRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Exactly one of: named seats, the best available, places in standing areas."""
+
+    seats: list[SeatNo] | None = None
+    best_available: Best | None = None
+    areas: list[Area] | None = None
+
+
+class SeatsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All the seats a hold shall have."""
+
+    seats: list[SeatNo]
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the tickets' mail goes, and to whom."""
+
+    email: Annotated[str, msgspec.Meta(max_length=254, pattern=EMAIL)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Book what a hold holds; no payment method when there is nothing to pay."""
+
+    hold_token: Annotated[str, msgspec.Meta(max_length=64_000)]
+    contact: Contact
+    payment_method: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+
+
+class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Pay again with this method."""
+
+    payment_method: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+class Minted(msgspec.Struct, frozen=True, kw_only=True):
+    """A guest that auth made."""
+
+    guest_id: UUID
+    guest_token: str
+
+
+class Api:
+    """`hold_secret` signs hold tokens, `fingerprint_secret` the fingerprints of idempotent requests."""
+
+    def __init__(
+        self, *, database: Database, peers: Peers, holding: Holding, catalogue: Catalogue, live: Live,
+        bookings: Bookings, ticketing: Ticketing, hold_secret: bytes, fingerprint_secret: bytes,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._peers = peers
+        self._holding = holding
+        self._catalogue = catalogue
+        self._live = live
+        self._bookings = bookings
+        self._ticketing = ticketing
+        self._hold_secret = hold_secret
+        self._fingerprint_secret = fingerprint_secret
+
+    # ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def offers(self, call: Call) -> Answer:
+        sale = await self._catalogue.sale(call.tenant, path_id(call, "event_id"))
+        snapshot = await self._live.snapshot(call.tenant, sale)
+        return Answer(200, views.offers(sale, snapshot, seat_limit(call.tenant, sale), datetime.now(UTC)))
+
+    async def availability(self, call: Call) -> Answer:
+        sale = await self._catalogue.sale(call.tenant, path_id(call, "event_id"))
+        snapshot = await self._live.snapshot(call.tenant, sale)
+        headers = {"ETag": snapshot.etag, "Vary": "Accept", "Cache-Control": "no-cache"}
+        if etag_matches(call.headers.get("if-none-match"), snapshot.etag):
+            return Answer(304, headers=headers)
+        if BINARY in call.headers.get("accept", ""):
+            packed = availability.snapshot(snapshot.epoch, snapshot.seq, snapshot.states)
+            return Answer(200, content=packed, content_type=BINARY, headers=headers)
+        return Answer(200, views.availability_view(snapshot), headers=headers)
+
+    # ── holding ────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def hold(self, call: Call) -> Answer:
+        event_id = path_id(call, "event_id")
+        wish = _wish(call.body)
+        sale = await self._catalogue.sale(call.tenant, event_id)
+        owner, guest_token = call.caller.key, None
+        if call.caller.kind is Kind.ANONYMOUS:
+            answer = await self._peers.call("auth", "POST", "/internal/guests", tenant=call.tenant)
+            minted = answer.decode(Minted)
+            owner, guest_token = f"guest:{minted.guest_id}", minted.guest_token
+        held = await self._holding.take(call.tenant, owner, event_id, wish)
+        return self._hold_answer(201, held, sale, guest_token)
+
+    async def show_hold(self, call: Call) -> Answer:
+        held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
+        return self._hold_answer(200, held, await self._catalogue.sale(call.tenant, held.event_id))
+
+    async def replace_seats(self, call: Call) -> Answer:
+        held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
+        changed = await self._holding.replace(call.tenant, held, call.body.seats)
+        return self._hold_answer(200, changed, await self._catalogue.sale(call.tenant, held.event_id))
+
+    async def extend(self, call: Call) -> Answer:
+        held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
+        extended = await self._holding.extend(call.tenant, held)
+        return self._hold_answer(200, extended, await self._catalogue.sale(call.tenant, held.event_id))
+
+    async def release(self, call: Call) -> Answer:
+        held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
+        await self._holding.release(call.tenant, held)
+        return Answer(204)
+
+    def _hold_answer(self, status: int, held: Hold, sale: Sale, guest_token: str | None = None) -> Answer:
+        token = sign(held, self._hold_secret)
+        view = views.hold_view(held, token, sale, datetime.now(UTC), guest_token)
+        return Answer(status, view, headers=dict(PRIVATE))
+
+    # ── booking ────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def book(self, call: Call) -> Answer:
+        body: BookingRequest = call.body
+        held = self._own_hold(call, body.hold_token)
+        sale = await self._catalogue.sale(call.tenant, held.event_id)
+        method = None
+        if held.total_minor:
+            method = await self._catalogue.require_method(call.tenant, body.payment_method)
+        wanted = idempotency.wanted(call, self._fingerprint_secret)
+        if wanted is None:
+            raise Conflict("idempotency_key_required", "Send an Idempotency-Key.")
+        request = Request(held, views.seats_of(held, sale), method, body.contact.email, body.contact.name, wanted)
+        try:
+            shown = await self._bookings.request(call.tenant, request)
+        except SeatsTaken as lost:
+            raise await self._holding.unavailable(call.tenant, sale, held.seat_nos, lost.seat_nos) from None
+        return _booking_answer(202, shown)
+
+    def _own_hold(self, call: Call, token: str) -> Hold:
+        held = read_token(token, self._hold_secret)
+        if held is None or held.tenant_id != call.tenant.id:
+            detail = "This is no hold token of ours."
+            raise Invalid("invalid_body", detail, [problem("hold_token", "bad_hold_token", detail)])
+        if held.owner != call.caller.key:
+            raise NotFound("hold_gone", "This hold has ended.")
+        return held
+
+    async def list_bookings(self, call: Call) -> Answer:
+        query: PageQuery = call.query
+        place = paging.after(query.cursor, str)
+        async with self._database.transaction(call.tenant) as tx:
+            before = place[1] if place else None
+            ids = await store.page_of_owner(tx, call.caller.key, before, query.limit + 1)
+        shown = await self._show_all(call, ids)
+        now = datetime.now(UTC)
+        page = paging.page(
+            shown, query.limit, lambda each: ("", each.booking.id), lambda each: views.booking_view(each, now)
+        )
+        return Answer(200, page, headers=dict(PRIVATE))
+
+    async def _show_all(self, call: Call, ids: Sequence[UUID]) -> list[Shown]:
+        return [await self._bookings.show(call.tenant, (call.caller.key, booking_id)) for booking_id in ids]
+
+    async def show(self, call: Call) -> Answer:
+        return _booking_answer(200, await self._shown(call))
+
+    async def pay_again(self, call: Call) -> Answer:
+        body: PaymentRequest = call.body
+        booking_id = path_id(call, "booking_id")
+        await self._shown(call)
+        await self._catalogue.require_method(call.tenant, body.payment_method)
+
+        async def work(tx: Tx) -> tuple[int, UUID | str | None]:
+            await self._bookings.pay_again(tx, call.caller.key, booking_id, body.payment_method)
+            return 202, booking_id
+
+        return await self._once(call, work)
+
+    async def cancel(self, call: Call) -> Answer:
+        booking_id = path_id(call, "booking_id")
+        await self._shown(call)
+
+        async def work(tx: Tx) -> tuple[int, UUID | str | None]:
+            await self._bookings.abort(tx, call.caller.key, booking_id)
+            return 202, booking_id
+
+        return await self._once(call, work)
+
+    async def tickets(self, call: Call) -> Answer:
+        shown = await self._shown(call)
+        return Answer(200, await self._ticketing.tickets(call.tenant, shown.booking), headers=dict(PRIVATE))
+
+    async def ticket_keys(self, call: Call) -> Answer:
+        keys = await self._ticketing.public_keys(call.tenant)
+        return Answer(200, keys, headers={"Cache-Control": "public, max-age=300"})
+
+    async def _shown(self, call: Call) -> Shown:
+        if call.caller.kind is Kind.PEER:
+            raise Forbidden("forbidden", "A buyer's door.")
+        return await self._bookings.show(call.tenant, (call.caller.key, path_id(call, "booking_id")))
+
+    async def _once(self, call: Call, work: Callable[[Tx], Awaitable[tuple[int, UUID | str | None]]]) -> Answer:
+        async def render(tx: Tx, resource: str | None) -> views.BookingView:
+            booking_id = UUID(str(resource))
+            booking = (await store.load(tx, [booking_id])).get(booking_id)
+            if booking is None:
+                raise not_found()
+            history = (await store.history(tx, [booking_id]))[booking_id]
+            return views.booking_view(Shown(booking, history), datetime.now(UTC))
+
+        answer = await idempotency.once(self._database, call, self._fingerprint_secret, work, render)
+        answer.headers.update(PRIVATE)
+        return answer
+
+
+def _booking_answer(status: int, shown: Shown) -> Answer:
+    headers = dict(PRIVATE) | (idempotency.replayed() if shown.replayed else {})
+    return Answer(status, views.booking_view(shown, datetime.now(UTC)), headers=headers)
+
+
+def _wish(body: HoldRequest) -> list[int] | Best | list[Area]:
+    given = [wish for wish in (body.seats, body.best_available, body.areas) if wish is not None]
+    if len(given) != 1 or body.areas == []:
+        detail = "Name seats, or ask for best_available, or for areas: exactly one of them."
+        raise Invalid("invalid_body", detail, [problem("seats", "one_of", detail)])
+    return given[0]

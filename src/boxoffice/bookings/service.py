@@ -1,0 +1,100 @@
+"""The doors of bookings on one screen: what buyers may ask, which messages it acts upon, what falls due."""
+
+from datetime import timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+
+from boxoffice import messages
+from boxoffice.bookings import executor, views
+from boxoffice.bookings.actions import INVENTORY, Bookings
+from boxoffice.bookings.api import Api, BookingRequest, HoldRequest, PaymentRequest, SeatsRequest
+from boxoffice.bookings.catalogue import Catalogue
+from boxoffice.bookings.executor import Executor
+from boxoffice.bookings.holding import Holding
+from boxoffice.bookings.holds import Holds
+from boxoffice.bookings.live import Live
+from boxoffice.bookings.ticketing import Ticketing
+from boxoffice.kernel.database import Database
+from boxoffice.kernel.http import Route, Who
+from boxoffice.kernel.keys import Keyring
+from boxoffice.kernel.paging import Page, PageQuery
+from boxoffice.kernel.peers import Peers
+from boxoffice.kernel.service import Service, on
+
+NAME = "bookings"
+TAKEN = ("409 seat_unavailable", "409 not_on_sale", "422 too_many_seats", "422 unknown_seat", "422 duplicate_seat")
+GONE = ("404 hold_gone", "404 hold_consumed")
+STALE = ("409 hold_expired", "409 hold_changed", "409 hold_consumed", "409 seat_unavailable", "409 not_on_sale")
+
+
+def build(
+    *, database: Database, peers: Peers, valkey: Redis, keyring: Keyring, cancel_grace_seconds: float,
+    least_payment_seconds: int,
+) -> Service:  # fmt: skip
+    """The service bookings. `keyring` is its own folder: hold tokens, fingerprints, the tickets' master key."""
+    holds = Holds(valkey)
+    catalogue = Catalogue(database, peers)
+    live = Live(database, holds)
+    bookings = Bookings(
+        database, peers, holds, Executor(timedelta(seconds=cancel_grace_seconds)), least_payment_seconds
+    )
+    api = Api(
+        database=database, peers=peers, holding=Holding(database, holds, catalogue, live), catalogue=catalogue,
+        live=live, bookings=bookings, ticketing=Ticketing(database, keyring.secret("tickets-master")),
+        hold_secret=keyring.secret("hold"), fingerprint_secret=keyring.secret("fingerprint"),
+    )  # fmt: skip
+    return Service(
+        name=NAME,
+        routes=routes(api),
+        subscriptions=(
+            on(messages.EventPublishing, bookings.publishing),
+            on(messages.EventChanged, bookings.changed),
+            on(messages.EventCancelled, bookings.cancelled),
+            on(messages.PaymentMethodsChanged, bookings.methods_changed),
+            on(messages.PaymentCompleted, bookings.captured),
+            on(messages.PaymentFailed, bookings.heard),
+            on(messages.PaymentActionRequired, bookings.heard),
+            on(messages.PaymentCancelled, bookings.heard),
+            on(messages.PaymentRefunded, bookings.heard),
+            on(messages.RefundFailed, bookings.heard),
+        ),
+        timers={executor.TIMER: bookings.due, executor.RECHECK: bookings.recheck},
+        senders={INVENTORY: bookings.make_inventory},
+    )
+
+
+def routes(api: Api) -> tuple[Route, ...]:
+    event, hold, booking = "/api/events/{event_id}", "/api/holds/{hold_id}", "/api/bookings/{booking_id}"
+    return (
+        Route("GET", f"{event}/offers", api.offers, Who.ANYONE, "Prices and what is left", {200: views.Offers},
+              refusals=("404 event_not_found",)),
+        Route("GET", f"{event}/availability", api.availability, Who.ANYONE, "The state of every seat",
+              {200: views.Availability, 304: None}, refusals=("404 event_not_found",),
+              produces=("application/json", "application/octet-stream")),
+        Route("POST", f"{event}/holds", api.hold, Who.ANYONE, "Hold seats", {201: views.HoldView}, body=HoldRequest,
+              refusals=(*TAKEN, "404 event_not_found", "409 no_adjacent_seats", "409 sold_out")),
+        Route("GET", hold, api.show_hold, Who.BUYER, "A hold", {200: views.HoldView}, refusals=GONE),
+        Route("PUT", f"{hold}/seats", api.replace_seats, Who.BUYER, "Hold other seats", {200: views.HoldView},
+              body=SeatsRequest, refusals=(*GONE, *TAKEN)),
+        Route("POST", f"{hold}/extension", api.extend, Who.BUYER, "Hold for longer", {200: views.HoldView},
+              refusals=GONE),
+        Route("DELETE", hold, api.release, Who.BUYER, "Give the seats back", {204: None}, refusals=GONE),
+        Route("POST", "/api/bookings", api.book, Who.BUYER, "Book what is held", {202: views.BookingView},
+              body=BookingRequest, key_required=True,
+              refusals=(*STALE, "404 hold_gone", "409 in_flight", "422 key_reused", "422 unknown_payment_method")),
+        Route("GET", "/api/bookings", api.list_bookings, Who.BUYER, "My bookings", {200: Page[views.BookingView]},
+              query=PageQuery, also_suspended=True),
+        Route("GET", booking, api.show, Who.BUYER, "A booking", {200: views.BookingView}, also_suspended=True,
+              refusals=("404 booking_not_found",)),
+        Route("POST", f"{booking}/payments", api.pay_again, Who.BUYER, "Pay again after a retryable decline",
+              {202: views.BookingView}, body=PaymentRequest,
+              refusals=("404 booking_not_found", "409 no_retry", "409 in_flight", "422 unknown_payment_method")),
+        Route("POST", f"{booking}/cancellation", api.cancel, Who.BUYER, "Give a booking up", {202: views.BookingView},
+              also_suspended=True,
+              refusals=("404 booking_not_found", "409 cancellation_closed", "409 in_flight")),
+        Route("GET", f"{booking}/tickets", api.tickets, Who.BUYER, "The tickets", {200: views.Tickets},
+              also_suspended=True, refusals=("404 booking_not_found", "409 not_confirmed")),
+        Route("GET", "/.well-known/ticket-keys.json", api.ticket_keys, Who.ANYONE, "The keys that sign tickets",
+              {200: dict[str, list[dict[str, Any]]]}, also_suspended=True),
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""Micro-batching: concurrent calls of one hot verb on one tenant become one set-based transaction, with no timer.
+
+A batch leaves as soon as the one before it returned, so a lone caller never waits and a crowd shares the round trips.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import structlog
+
+from boxoffice.kernel.errors import Unavailable
+from boxoffice.kernel.tenancy import Tenant
+
+MOST_AT_ONCE = 64
+MOST_WAITING = 4_000
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+log = structlog.get_logger("batch")
+
+
+class Batcher(Generic[Request, Result]):
+    """Gathers calls per tenant and hands them to `flush`, which answers each with a result or the exception it gets.
+
+    When `flush` itself raises, its calls are run again one by one, so that one bad call fails alone.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Tenant, Sequence[Request]], Awaitable[Sequence[Result | Exception]]],
+        most_at_once: int = MOST_AT_ONCE,
+    ) -> None:
+        self._flush = flush
+        self._most_at_once = most_at_once
+        self._waiting: dict[UUID, deque[tuple[Request, asyncio.Future[Result]]]] = {}
+        self._runners: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, tenant: Tenant, request: Request) -> Result:
+        """The result of one call. Raises what `flush` gave it, or Unavailable when too many wait already."""
+        queue = self._waiting.get(tenant.id)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if queue is None:
+            self._waiting[tenant.id] = deque([(request, answer)])
+            runner = asyncio.create_task(self._run(tenant))
+            self._runners.add(runner)
+            runner.add_done_callback(self._runners.discard)
+        elif len(queue) >= MOST_WAITING:
+            raise Unavailable("overloaded", "Too many buyers at once; try again in a moment.")
+        else:
+            queue.append((request, answer))
+        return await answer
+
+    async def _run(self, tenant: Tenant) -> None:
+        queue = self._waiting[tenant.id]
+        while queue:
+            batch = [queue.popleft() for _ in range(min(len(queue), self._most_at_once))]
+            await self._serve(tenant, batch)
+        del self._waiting[tenant.id]
+
+    async def _serve(self, tenant: Tenant, batch: list[tuple[Request, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._flush(tenant, [request for request, _ in batch])
+        except Exception as fault:
+            if len(batch) == 1 or isinstance(fault, Unavailable):
+                results = [fault] * len(batch)
+            else:
+                log.warning("batch_failed", calls=len(batch), fault=repr(fault))
+                for one in batch:
+                    await self._serve(tenant, [one])
+                return
+        for (_, answer), result in zip(batch, results, strict=True):
+            if answer.done():
+                continue  # the caller has gone
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)
