@@ -22,7 +22,6 @@ from boxoffice.kernel.tenancy import Directory
 # Counts failures only, so that whoever knows the password is not slowed down by their own sign-ins.
 FAILED_SIGN_INS = Policy(name="failed_sign_ins", per_minute=20, exact=True)
 JWKS_HEADERS = {"Cache-Control": "public, max-age=300"}
-PRIVATE = {"Cache-Control": "no-store"}
 
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 
@@ -158,13 +157,13 @@ class Api:
             account = await store.account_by_id(tx, call.caller.id)
         if account is None or account.status is not Status.ACTIVE:
             raise invalid_token()
-        return Answer(200, _user(account), headers=dict(PRIVATE))
+        return Answer(200, _user(account))
 
     async def guest(self, call: Call) -> Answer:
         """Guests are not stored: their token is all there is of them."""
         guest_id = uuid7()
         token = self._issuer.guest(tenant=call.tenant, guest_id=guest_id, now=datetime.now(UTC))
-        return Answer(201, GuestToken(guest_id=guest_id, guest_token=token), headers=dict(PRIVATE))
+        return Answer(201, GuestToken(guest_id=guest_id, guest_token=token))
 
     async def jwks(self, call: Call) -> Answer:
         keys: dict[str, Any] = self._issuer.jwks(call.tenant)
@@ -200,7 +199,7 @@ class Api:
         access = self._issuer.access(
             tenant=call.tenant, user_id=account.id, role=account.role.value, sid=session.id, now=datetime.now(UTC)
         )
-        return Answer(200, Tokens(access_token=access, refresh_token=session.refresh_token), headers=dict(PRIVATE))
+        return Answer(200, Tokens(access_token=access, refresh_token=session.refresh_token))
 
 
 def _only_tenants(call: Call) -> None:
