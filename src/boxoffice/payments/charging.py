@@ -31,7 +31,7 @@ class Charging:
         """Send what was requested. The mark PROCESSING commits first: from then on only the provider may say no."""
         async with database.transaction(tenant) as tx:
             payments = await store.start(tx, [timer.id for timer in due])
-        charges = [self._charge(tenant, payment) for payment in payments]
+        charges = [self.question(tenant, payment) for payment in payments]
         answers = await _within(self.provider.charge(charges)) if charges else {}
         await self._record(database, tenant, due, payments, answers)
 
@@ -77,7 +77,8 @@ class Charging:
             await actions.record(tx, results, self.first_pause)
             await timers.done(tx, due)
 
-    def _charge(self, tenant: Tenant, payment: Payment) -> Charge:
+    def question(self, tenant: Tenant, payment: Payment) -> Charge:
+        """What the provider is asked for a payment: the same words each time, so that it is one charge."""
         return Charge(
             key=_key(tenant, payment), tenant_id=tenant.id, amount_minor=payment.amount_minor,
             currency=payment.currency, method=payment.method, description=payment.reference,
