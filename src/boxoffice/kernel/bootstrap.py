@@ -34,7 +34,7 @@ def bootstrap(superuser_url: str, secrets_dir: Path) -> Logins:
     database = database_of(superuser_url)
     roles = Roles(database)
     _create_database(superuser_url, database)
-    passwords = {name: _password(secrets_dir / f"database-{name}") for name in ("web", "worker", "migrator")}
+    passwords = _passwords(secrets_dir)
     with psycopg.connect(superuser_url) as db:
         if db.info.server_version < POSTGRESQL_LEAST * 10_000:
             raise ValueError(f"PostgreSQL {POSTGRESQL_LEAST} or later is needed")
@@ -42,10 +42,16 @@ def bootstrap(superuser_url: str, secrets_dir: Path) -> Logins:
         _create_roles(db, roles, passwords)
         _grant_memberships(db, roles)
         _build_walls(db, roles)
+    return logins(superuser_url, secrets_dir)
+
+
+def logins(url: str, secrets_dir: Path) -> Logins:
+    """The addresses of the logins that `bootstrap` made on the server of `url`; asks nobody."""
+    roles, passwords = Roles(database_of(url)), _passwords(secrets_dir)
     return Logins(
-        web=_login_url(superuser_url, roles.web, passwords["web"]),
-        worker=_login_url(superuser_url, roles.worker, passwords["worker"]),
-        migrator=_login_url(superuser_url, roles.migrator, passwords["migrator"]),
+        web=_login_url(url, roles.web, passwords["web"]),
+        worker=_login_url(url, roles.worker, passwords["worker"]),
+        migrator=_login_url(url, roles.migrator, passwords["migrator"]),
     )
 
 
@@ -65,6 +71,10 @@ def _create_database(superuser_url: str, database: str) -> None:
             quicker = (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)  # somebody else was
             with contextlib.suppress(*quicker):
                 db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+
+def _passwords(secrets_dir: Path) -> dict[str, str]:
+    return {name: _password(secrets_dir / f"database-{name}") for name in ("web", "worker", "migrator")}
 
 
 def _password(path: Path) -> str:
