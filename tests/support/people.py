@@ -99,7 +99,6 @@ def build_house(
     }  # fmt: skip
     for name, service in services.items():
         peers = Peers(name, apps=apps, keyring=keyring, domain=DOMAIN)
-        verifier = Verifier(fetch_jwks=peers.jwks, keyring=keyring, is_revoked=directory.is_revoked)
-        directory.on_revocation(verifier.forget)
+        verifier = Verifier(fetch_jwks=peers.jwks, keyring=keyring, directory=directory)
         apps[name] = http.application(service, directory=directory, verifier=verifier, domain=DOMAIN)
     return House(database, directory, keyring, apps, services)
