@@ -97,7 +97,7 @@ PROGRAMME: Mapping[str, tuple[Show, ...]] = {
         Show(
             "vanya", "Uncle Vanya", "house", 75, time(19, 0), (7900, 5400, 2900), 0.0,
             "A summer, an estate, a professor nobody asked for. Jakob Renner's new production opens our autumn season "
-            "with Ines Duarte as Sonya. Set an alarm for the first day of sale: last year's opening was gone in an hour.",
+            "with Ines Duarte as Sonya. Set an alarm for the first day of sale: last year's went in an hour.",
             opens_in_days=14,
         ),
         Show(
@@ -137,7 +137,7 @@ PROGRAMME: Mapping[str, tuple[Show, ...]] = {
         Show(
             "stars", "Symphony of the Stars: Film in Concert", "arena", 96, time(18, 30), (8900, 6900, 5900, 3500), 0.0,
             "The great space adventures on a forty-metre screen, their music played live by the London Film "
-            "Philharmonic under Asha Mehta. Suitable from eight years. Blocks 118 to 120 are relaxed: come and go freely.",
+            "Philharmonic under Asha Mehta. Suitable from eight years. In blocks 118 to 120 you may come and go.",
             opens_in_days=21,
         ),
     ),

@@ -61,9 +61,7 @@ def _stalls(centre: tuple[int, int]) -> Document:
             flags |= {"1": "companion", "2": "wheelchair", "3": "wheelchair", "4": "companion"}
             flags |= {"38": "companion", "39": "wheelchair", "40": "wheelchair", "41": "companion"}
         rows.append(_arc(centre, 520 + position * ROW_PITCH, label, seats, category, aisles, flags))
-    return _curved_zone(
-        centre, "Stalls", "Ground floor", "Doors 1 and 2", 520, rows, half_angle(520 + 19 * ROW_PITCH, 41, 2)
-    )
+    return _curved_zone(centre, "Stalls", "Ground floor", "Doors 1 and 2", 520, rows, half_angle(520, 22, 2))
 
 
 def _circle(centre: tuple[int, int]) -> Document:

@@ -146,7 +146,7 @@ class _Reader:
             if len(self.problems) >= MAX_PROBLEMS or self._too_many(path):
                 return
             self.zones.append(Zone(zone.key, zone.name, kind, zone.level, zone.gate, start, len(self.categories)))
-        if not self.categories:
+        if not self.categories and not self.problems:
             self._wrong("zones", "empty_plan", "The plan has no seat to sell.")
         if not self.problems:
             self._check_labels()
