@@ -11,7 +11,7 @@ from boxoffice.payments import actions, store
 from boxoffice.payments.actions import CHARGE, SETTLE
 from boxoffice.payments.domain import ChargeName, Outcome, Result, Status
 from tests.payments.conftest import AMOUNT, Desk
-from tests.support.traffic import run_due
+from tests.support.traffic import armed, run_due
 
 
 async def test_a_good_card_is_charged_and_told_once(desk: Desk) -> None:
@@ -101,8 +101,8 @@ async def test_a_charge_that_never_arrived_is_sent_again(desk: Desk) -> None:
     await desk.request(booking_id, "pm_card_visa")
     async with desk.database.transaction(desk.tenant) as tx:
         payment, *_ = await store.start(tx, [(await desk.payment(booking_id)).id])
-        tx.forget(payment.id, CHARGE)
-        await actions.record(tx, {payment.id: Result(Outcome.NO_ANSWER)}, timedelta(0))  # as a lost connection would
+        due = await armed(tx, desk.tenant, CHARGE)
+        await actions.record(tx, due, {payment.id: Result(Outcome.NO_ANSWER)}, timedelta(0))  # the connection was lost
     await desk.settle()
 
     await desk.charge()
@@ -121,6 +121,21 @@ async def test_silence_stays_unknown_and_is_asked_again_until_it_is_cancelled(de
 
     assert (await desk.payment(booking_id)).status is Status.CANCELLED
     assert await desk.told() == [PaymentCancelled(booking_id=booking_id, attempt=1)]
+
+
+async def test_an_answer_that_is_old_already_does_not_put_off_a_newer_question(slow_desk: Desk) -> None:
+    booking_id = await slow_desk.pay("pm_sim_slow")
+    payment = await slow_desk.payment(booking_id)
+    async with slow_desk.database.transaction(slow_desk.tenant) as tx:
+        due = await armed(tx, slow_desk.tenant, SETTLE)
+    async with slow_desk.database.transaction(slow_desk.tenant) as tx:
+        await actions.noticed(tx, [ChargeName(slow_desk.tenant.id, booking_id, 1)])  # a webhook comes in between
+
+    async with slow_desk.database.transaction(slow_desk.tenant) as tx:
+        await actions.record(tx, due, {payment.id: Result(Outcome.PENDING)}, timedelta(hours=1))
+
+    async with slow_desk.database.transaction(slow_desk.tenant) as tx:
+        assert await tx.db.fetchval("SELECT fire_at <= now() FROM platform.timers WHERE id = $1", payment.id)
 
 
 async def test_a_slow_payment_is_open_until_the_bank_captures_it(slow_desk: Desk) -> None:
@@ -143,8 +158,7 @@ async def test_a_payment_captured_after_its_decline_is_told_too(desk: Desk) -> N
         await actions.noticed(tx, [ChargeName(desk.tenant.id, booking_id, 1)])
     await desk.settle()
 
-    told: list[type] = [type(message) for message in await desk.told()]
-    assert told == [PaymentFailed, PaymentCompleted]
+    assert [type(message).__name__ for message in await desk.told()] == ["PaymentFailed", "PaymentCompleted"]
     assert (await desk.payment(booking_id)).status is Status.CAPTURED
 
 

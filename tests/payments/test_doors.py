@@ -244,7 +244,7 @@ async def test_a_bank_page_of_nothing_is_not_found(doors: Doors) -> None:
 async def test_bookings_may_ask_which_methods_are_accepted(doors: Doors) -> None:
     answer = await doors.peers.call("payments", "GET", "/internal/payments/methods", tenant=doors.desk.tenant)
 
-    assert answer.decode(Methods) == Methods(provider="simulated", methods=list(BEHAVIOURS))
+    assert answer.decode(Methods) == Methods(methods=list(BEHAVIOURS))
 
 
 async def test_nobody_else_may_ask(doors: Doors) -> None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+from boxoffice.kernel import timers
 from boxoffice.kernel.database import Tx
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Received
-from boxoffice.kernel.timers import Timer
+from boxoffice.kernel.timers import Due, Timer
 from boxoffice.messages import (
     BookingCancelled,
     BookingRequested,
@@ -113,16 +114,18 @@ async def noticed(tx: Tx, names: Iterable[ChargeName]) -> None:
         tx.later(Timer(id=payment_id, kind=SETTLE, at=tx.now))
 
 
-async def record(tx: Tx, results: Mapping[UUID, Result], first_pause: timedelta) -> None:
+async def record(tx: Tx, due: Sequence[Due], results: Mapping[UUID, Result], first_pause: timedelta) -> None:
     """Write answers about payments; what is news becomes a message, what is still open is asked again later."""
     changed = []
-    for payment in await store.locked(tx, results):
+    payments = await store.locked(tx, results)
+    done = {timer.id for timer in await timers.done_all(tx, due)}
+    for payment in payments:
         result = results[payment.id]
         status = after(payment.status, result.outcome)
         current = payment if status is None else _with(payment, status, result)
         if status is not None:
             _tell(tx, current, None)
-        if current.status not in SETTLED:
+        if current.status not in SETTLED and payment.id in done:  # else somebody armed an earlier question meanwhile
             current = _ask_again(tx, current, result.outcome, first_pause)
         if current is not payment:
             changed.append(current)
@@ -130,14 +133,19 @@ async def record(tx: Tx, results: Mapping[UUID, Result], first_pause: timedelta)
         await store.save(tx, changed)
 
 
-async def record_refunds(tx: Tx, results: Mapping[UUID, RefundResult], first_pause: timedelta) -> None:
+async def record_refunds(
+    tx: Tx, due: Sequence[Due], results: Mapping[UUID, RefundResult], first_pause: timedelta
+) -> None:
     """Write answers about refunds; without an answer the same refund is asked for again under the same key."""
     changed = []
-    for refund in await store.open_refunds(tx, list(results), lock=True):
+    refunds = await store.open_refunds(tx, list(results), lock=True)
+    done = {timer.id for timer in await timers.done_all(tx, due)}
+    for refund in refunds:
         result = results[refund.id]
         if result.done is None:
             changed.append(replace(refund, asked=refund.asked + 1))
-            tx.later(Timer(id=refund.id, kind=REFUND, at=tx.now + pause(first_pause, refund.asked)))
+            if refund.id in done:
+                tx.later(Timer(id=refund.id, kind=REFUND, at=tx.now + pause(first_pause, refund.asked)))
         else:
             status = RefundStatus.DONE if result.done else RefundStatus.FAILED
             changed.append(replace(refund, status=status, reason=result.reason, asked=refund.asked + 1))

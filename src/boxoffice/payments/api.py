@@ -32,7 +32,6 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Methods(msgspec.Struct, frozen=True, kw_only=True):
     """What the tenant's buyers may pay with."""
 
-    provider: str
     methods: list[str]
 
 
@@ -93,7 +92,7 @@ class PaymentDoors:
         return Answer(value=Accepted(received=True))
 
     async def methods(self, call: Call) -> Answer:
-        return Answer(value=Methods(provider=self.simulator.name, methods=list(self.simulator.methods)))
+        return Answer(value=Methods(methods=list(self.simulator.methods)))
 
     async def of_booking(self, call: Call) -> Answer:
         booking_id: UUID = call.query.booking

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from boxoffice.kernel import timers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.timers import Due
@@ -63,8 +62,7 @@ class Charging:
         answers = await _within(self.provider.refund(repayments)) if repayments else {}
         results = {refund.id: answers.get(refund_key(tenant.id, refund.id), RefundResult(None)) for refund in refunds}
         async with database.transaction(tenant, reserve=True) as tx:
-            await actions.record_refunds(tx, results, self.first_pause)
-            await timers.done(tx, due)
+            await actions.record_refunds(tx, due, results, self.first_pause)
 
     async def _record(
         self, database: Database, tenant: Tenant, due: Sequence[Due],
@@ -74,8 +72,7 @@ class Charging:
             payment.id: answers.get(_key(tenant, payment), Result(Outcome.NO_ANSWER)) for payment in payments
         }
         async with database.transaction(tenant, reserve=True) as tx:
-            await actions.record(tx, results, self.first_pause)
-            await timers.done(tx, due)
+            await actions.record(tx, due, results, self.first_pause)
 
     def question(self, tenant: Tenant, payment: Payment) -> Charge:
         """What the provider is asked for a payment: the same words each time, so that it is one charge."""
