@@ -1,1 +1,3 @@
 """boxoffice: a multitenant, event-driven ticket booking platform."""
+
+__version__ = "0.1.0"

@@ -48,6 +48,8 @@ LINUX_SETTINGS = {"recovery_init_sync_method": "syncfs"}  # 10x quicker recovery
 class Postgres:
     """One PostgreSQL server on one data directory."""
 
+    name = "PostgreSQL"
+
     def __init__(
         self, home: Path, run: Path, account: Account, *, max_connections: int, options: dict[str, str]
     ) -> None:
@@ -185,7 +187,7 @@ class Postgres:
             command += ["-c", f"{name}={value}"]
         log = self._home / "log" / "postgres.log"
         self._server = server = launch(
-            "PostgreSQL",
+            self.name,
             command,
             account=self._account,
             folder=self._data,

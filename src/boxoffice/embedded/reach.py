@@ -3,8 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.settings import Settings
+from boxoffice.startup import StartupProblem
+
+POSTGRESQL_LEAST = 18
+REDIS_LEAST = 7
+CONNECT_SECONDS_MAX = 10.0
 
 
 @asynccontextmanager
@@ -15,10 +24,16 @@ async def reachable_servers(
 
     `share`: a short command uses the servers of a running `boxoffice up` instead of being refused.
     """
+    if settings.database_url:
+        await _check_database(settings.database_url)
+    if settings.valkey_url:
+        await _check_valkey(settings.valkey_url)
     if settings.database_url and settings.valkey_url:
         yield settings, None
         return
-    servers = EmbeddedServers(settings.data)
+    servers = EmbeddedServers(
+        settings.data, with_postgres=not settings.database_url, with_valkey=not settings.valkey_url
+    )
     if share and servers.attach():
         yield _completed(settings, servers), None
         return
@@ -33,3 +48,30 @@ def _completed(settings: Settings, servers: EmbeddedServers) -> Settings:
             "valkey_url": settings.valkey_url or servers.valkey_url,
         }
     )
+
+
+async def _check_database(url: str) -> None:
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS_MAX)
+    except asyncpg.InvalidCatalogNameError:
+        return  # it is made by the first migration
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartupProblem(f"BOXOFFICE_DATABASE_URL: cannot connect to PostgreSQL: {_words(error)}") from error
+    major = connection.get_server_version().major
+    await connection.close()
+    if major < POSTGRESQL_LEAST:
+        raise StartupProblem(f"BOXOFFICE_DATABASE_URL: this is PostgreSQL {major}, {POSTGRESQL_LEAST} is the least")
+
+
+async def _check_valkey(url: str) -> None:
+    try:
+        async with Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS_MAX) as valkey:
+            version = str((await valkey.info("server"))["redis_version"])
+    except (OSError, ValueError, RedisError) as error:
+        raise StartupProblem(f"BOXOFFICE_VALKEY_URL: cannot connect to Valkey: {_words(error)}") from error
+    if int(version.partition(".")[0]) < REDIS_LEAST:
+        raise StartupProblem(f"BOXOFFICE_VALKEY_URL: this speaks Redis {version}, {REDIS_LEAST} is the least")
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -25,9 +25,17 @@ class EmbeddedServers:
     """`async with EmbeddedServers(data) as servers:` runs PostgreSQL and Valkey; their data stays when it ends."""
 
     def __init__(
-        self, data: Path, *, max_connections: int = 100, postgres_options: dict[str, str] | None = None
+        self,
+        data: Path,
+        *,
+        with_postgres: bool = True,
+        with_valkey: bool = True,
+        max_connections: int = 100,
+        postgres_options: dict[str, str] | None = None,
     ) -> None:
         self._data = data.absolute()
+        self._with_postgres = with_postgres
+        self._with_valkey = with_valkey
         self._max_connections = max_connections
         self._postgres_options = postgres_options or {}
         self._lock: int | None = None
@@ -56,13 +64,15 @@ class EmbeddedServers:
         account = await asyncio.to_thread(server_account)
         run = await asyncio.to_thread(self._prepare_folders, account)
         self._describe(account, run)
-        starting = [asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.valkey.start)]
-        started = asyncio.gather(*starting, return_exceptions=True)
+        started = asyncio.gather(
+            *(asyncio.to_thread(server.start) for server in self._chosen()), return_exceptions=True
+        )
         try:
             for outcome in await asyncio.shield(started):
                 if outcome is not None:
                     raise outcome
-            await _create_database(self.postgres)
+            if self._with_postgres:
+                await _create_database(self.postgres)
         except BaseException:
             await started  # a thread cannot be cancelled: what it is starting must be there before we stop it
             await self.stop()
@@ -76,7 +86,7 @@ class EmbeddedServers:
         self.release_lock()
 
     async def stop(self) -> None:
-        await asyncio.gather(asyncio.to_thread(self.valkey.stop), asyncio.to_thread(self.postgres.stop))
+        await asyncio.gather(*(asyncio.to_thread(server.stop) for server in self._chosen()))
         if self._lock is not None:
             os.ftruncate(self._lock, 0)  # we leave in good order: see left_behind
         self.release_lock()
@@ -87,6 +97,19 @@ class EmbeddedServers:
             return False
         self._describe(server_account(), _socket_folder(self._data))
         return True
+
+    async def revive(self) -> list[str]:
+        """Start again what has died, and return the names. Raises StartupProblem when one does not come back."""
+        dead = [server for server in self._chosen() if server.pid is None]
+        await asyncio.gather(*(asyncio.to_thread(server.start) for server in dead))
+        return [server.name for server in dead]
+
+    def _chosen(self) -> list[Postgres | Valkey]:
+        chosen: list[tuple[bool, Postgres | Valkey]] = [
+            (self._with_postgres, self.postgres),
+            (self._with_valkey, self.valkey),
+        ]
+        return [server for wanted, server in chosen if wanted]
 
     def release_lock(self) -> None:
         if self._lock is not None:

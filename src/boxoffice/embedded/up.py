@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
@@ -23,6 +24,7 @@ READY_SECONDS_MAX = 120.0
 FAILURES_MAX = 3  # of one child before the first readiness: then it will not get better by itself
 HANDOVER_SECONDS = 10.0  # that the children of a killed supervisor get to let go of our ports
 BACKLOG = 2048
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOGINS = """\
 Demo logins (password boxoffice-demo):
   operator@platform.example                                    on the platform host
@@ -57,14 +59,14 @@ class Stop:
         self.asked = asyncio.Event()
         self.at_once = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDS:
             self._loop.add_signal_handler(number, self._ask)
 
     def _ask(self) -> None:
         (self.at_once if self.asked.is_set() else self.asked).set()
 
     def close(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDS:
             self._loop.remove_signal_handler(number)
 
 
@@ -134,7 +136,7 @@ async def children(settings: Settings, listening: socket.socket, stop: Stop) -> 
     hasten = asyncio.create_task(_kill_when(stop.at_once, supervisor))
     try:
         common = ["--lifeline", str(lifeline)]
-        environment = settings.environment()
+        environment = without_password(settings).environment()
         for number in range(settings.web_processes):
             arguments = ["run", "web", "--fd", str(listening.fileno()), *common]
             descriptors = (listening.fileno(), lifeline)
@@ -148,6 +150,13 @@ async def children(settings: Settings, listening: socket.socket, stop: Stop) -> 
         hasten.cancel()
         os.close(lifeline)
         os.close(ours)
+
+
+def without_password(settings: Settings) -> Settings:
+    """The children sign in with logins of their own; of the owner's address they need the server and the database."""
+    parts = urlsplit(settings.database_url)
+    address = urlunsplit(parts._replace(netloc="@" + parts.netloc.rpartition("@")[2]))
+    return settings.model_copy(update={"database_url": address})
 
 
 async def _kill_when(asked: asyncio.Event, supervisor: Supervisor) -> None:
@@ -196,18 +205,12 @@ async def watch(servers: EmbeddedServers | None, stop: Stop) -> None:
 
 
 async def _revive(servers: EmbeddedServers) -> None:
-    fallen: list[tuple[str, Callable[[], None]]] = []
-    if servers.postgres.pid is None:
-        fallen.append(("PostgreSQL", servers.postgres.start))
-    if servers.valkey.pid is None:
-        fallen.append(("Valkey", servers.valkey.start))
-    for name, start in fallen:
-        say(f"{name} has died; starting it again")
-        try:
-            await asyncio.to_thread(start)
-        except StartupProblem as problem:
-            say(str(problem))
-            await asyncio.sleep(5.0)
+    try:
+        for name in await servers.revive():
+            say(f"{name} had died and was started again")
+    except StartupProblem as problem:
+        say(str(problem))
+        await asyncio.sleep(5.0)
 
 
 def welcome(settings: Settings, seconds: float) -> str:
@@ -226,4 +229,5 @@ def welcome(settings: Settings, seconds: float) -> str:
 
 
 def say(line: str) -> None:
-    typer.echo(line)
+    with contextlib.suppress(OSError):  # the terminal may be gone; that must not keep us from stopping in order
+        typer.echo(line)

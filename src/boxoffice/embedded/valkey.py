@@ -17,6 +17,8 @@ START_SECONDS_MAX = 120.0
 class Valkey:
     """One Valkey server on one data directory."""
 
+    name = "Valkey"
+
     def __init__(self, home: Path, run: Path, account: Account) -> None:
         self._home = home
         self._data = home / "valkey"
@@ -44,7 +46,7 @@ class Valkey:
         self.clear_the_way()
         log = self._home / "log" / "valkey.log"
         self._server = server = launch(
-            "Valkey",
+            self.name,
             [str(program), *self._arguments()],
             account=self._account,
             folder=self._data,

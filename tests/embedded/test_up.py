@@ -1,0 +1,177 @@
+"""`boxoffice up` starts everything, survives what dies under it, and leaves nothing behind."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from boxoffice.embedded.up import http_status
+from tests.support.servers import temporary_folder
+from tests.support.waiting import eventually
+
+
+class Platform:
+    """One `boxoffice up` on a data directory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.port, self.admin_port = free_ports()
+        self._output = folder / "output"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **settings: str) -> subprocess.Popen[bytes]:
+        chosen = {"data": str(self.data), "port": str(self.port), "admin_port": str(self.admin_port), "demo": "0"}
+        environment = {f"BOXOFFICE_{name.upper()}": value for name, value in (chosen | settings).items()}
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "boxoffice", "up"],
+                cwd="/",
+                env={"PATH": os.defpath, "PYTHONPATH": str(Path("src").absolute()), **environment},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        return self._process
+
+    def said(self) -> str:
+        return self._output.read_text()
+
+    async def ready(self, times: int = 1) -> None:
+        process = self._process
+        assert process is not None
+        await eventually(lambda: self.said().count("is ready after") >= times or process.poll() is not None, within=90)
+        assert process.poll() is None, self.said()
+
+    def processes(self) -> dict[int, str]:
+        """Everything alive that works on our data, with its command line."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = folder.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode()
+                environment = folder.joinpath("environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if command and (str(self.data) in command or f"BOXOFFICE_DATA={self.data}\0" in environment):
+                found[int(folder.name)] = command
+        return found
+
+    def pid_of(self, part: str) -> int | None:
+        return next((pid for pid, command in self.processes().items() if part in command), None)
+
+    def end(self) -> None:
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if self._process is not None:
+            self._process.wait()
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with temporary_folder() as folder:
+        fresh = Platform(folder)
+        try:
+            yield fresh
+        finally:
+            fresh.end()
+
+
+async def test_one_command_starts_all_and_a_signal_ends_all(platform: Platform) -> None:
+    process = platform.start()
+    await platform.ready()
+    health = await http_status("127.0.0.1", platform.admin_port, "/health/ready")
+    page = await http_status("127.0.0.1", platform.port, "/", "platform.localhost")
+
+    process.send_signal(signal.SIGTERM)
+    status = await asyncio.to_thread(process.wait, 60)
+
+    assert health == 200
+    assert page is not None
+    assert status == 0
+    assert platform.processes() == {}
+    assert f"http://platform.localhost:{platform.port}/" in platform.said()
+
+
+async def test_children_and_servers_that_are_killed_come_back(platform: Platform) -> None:
+    platform.start()
+    await platform.ready()
+    web, worker, postgres = (platform.pid_of(part) for part in ("run web", "run worker", "postgres -D"))
+    assert web is not None
+    assert worker is not None
+    assert postgres is not None
+
+    for pid in (web, worker, postgres):
+        os.kill(pid, signal.SIGKILL)
+
+    await eventually(replaced(platform, "run web", web), within=30)
+    await eventually(replaced(platform, "run worker", worker), within=30)
+    await eventually(replaced(platform, "postgres -D", postgres), within=30)
+    await eventually(lambda: http_status("127.0.0.1", platform.admin_port, "/health/ready"), within=30)
+    assert re.search(rf"web 1 \(process {web}\) ended by SIGKILL; starting it again", platform.said())
+
+
+async def test_a_killed_supervisor_takes_its_children_along_and_the_next_start_finds_the_data(
+    platform: Platform,
+) -> None:
+    process = platform.start()
+    await platform.ready()
+
+    process.kill()
+    await asyncio.to_thread(process.wait)
+    platform.start()
+    await platform.ready(times=2)
+
+    webs = [command for command in platform.processes().values() if "run web" in command]
+    postgres = [command for command in platform.processes().values() if "postgres -D" in command]
+    assert len(webs) == len(set(webs))
+    assert len(postgres) == 1
+
+
+async def test_a_busy_port_is_said_in_one_line_before_anything_is_started(platform: Platform) -> None:
+    with socket.create_server(("127.0.0.1", platform.port)):
+        process = platform.start()
+        status = await asyncio.to_thread(process.wait, 30)
+
+    assert status == 1
+    assert platform.said() == (
+        f"boxoffice: port {platform.port} is in use by another program: set BOXOFFICE_PORT to a free one\n"
+    )
+    assert not platform.data.exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "complaint"),
+    [
+        ("port", "eighty", "BOXOFFICE_PORT: Input should be a valid integer"),
+        ("data", "/dev/null/data", "cannot use the data directory /dev/null/data"),
+        ("database_url", "postgresql://nobody@127.0.0.1:1/nothing", "127.0.0.1"),
+    ],
+)
+async def test_what_keeps_it_from_starting_is_one_line(
+    platform: Platform, setting: str, value: str, complaint: str
+) -> None:
+    process = platform.start(**{setting: value})
+    status = await asyncio.to_thread(process.wait, 30)
+
+    assert status == 1
+    assert platform.said().startswith("boxoffice: ")
+    assert complaint in platform.said()
+    assert len(platform.said().splitlines()) == 1
+
+
+def replaced(platform: Platform, part: str, pid: int) -> Callable[[], bool]:
+    return lambda: platform.pid_of(part) not in (None, pid)
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        return first.getsockname()[1], second.getsockname()[1]
