@@ -1,4 +1,4 @@
-"""Tenants for tests, made directly: a schema, a role and an ACTIVE row of the directory, without the tenants service."""
+"""Tenants for tests, made directly: schema, role and an ACTIVE row of the directory, without the tenants service."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -12,6 +12,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.roles import Roles, schema_of
 from boxoffice.kernel.tenancy import Status, Tenant, TenantSettings
 
+ORDINARY = TenantSettings()
 INSERT = """
     INSERT INTO platform.tenants (id, slug, name, schema_name, role_name, status, plan, spread, shard, settings,
                                   created_at, updated_at)
@@ -22,12 +23,12 @@ BUMP = "UPDATE platform.directory_version SET version = version + 1"
 
 class NewTenant(Protocol):
     def __call__(
-        self, slug: str | None = None, *, spread: int = 1, settings: TenantSettings = TenantSettings()
+        self, slug: str | None = None, *, spread: int = 1, settings: TenantSettings = ORDINARY
     ) -> Awaitable[Tenant]: ...
 
 
 def tenant_factory(database: Database, logins: migrate.Logins) -> NewTenant:
-    async def make(slug: str | None = None, *, spread: int = 1, settings: TenantSettings = TenantSettings()) -> Tenant:
+    async def make(slug: str | None = None, *, spread: int = 1, settings: TenantSettings = ORDINARY) -> Tenant:
         tenant_id = uuid7()
         slug = slug or f"t{tenant_id.hex[-12:]}"
         await asyncio.to_thread(migrate.provision, logins.migrator, slug)

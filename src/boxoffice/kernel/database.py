@@ -1,9 +1,9 @@
 """The one door to data: a transaction that acts as one tenant's role, in that tenant's schema, and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,18 +12,21 @@ import structlog
 
 from boxoffice.kernel import outbox, timers
 from boxoffice.kernel.errors import Unavailable
-from boxoffice.kernel.message import Message
+from boxoffice.kernel.message import Envelope, Message
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.wake import OUTBOX, TIMERS, Wake
 
 ACQUIRE_SECONDS = 2.0
+SOON = timedelta(seconds=1)  # a timer armed for this near a time is worth a wake-up
 WARM_ARRAYS = """
     SELECT '{}'::uuid[], '{}'::text[], '{}'::int2[], '{}'::int4[], '{}'::int8[], '{}'::bool[], '{}'::bytea[],
-           '{}'::timestamptz[], '{}'::jsonb[], '{}'::varchar[], '{}'::interval[]
+           '{}'::timestamptz[], '{}'::jsonb[], '{}'::json[], '{}'::varchar[], '{}'::interval[], '{}'::float8[],
+           '{}'::numeric[], '{}'::date[], '{}'::oid[], '{}'::name[]
 """
 log = structlog.get_logger("database")
 
 
-class PooledConnection(asyncpg.Connection):
+class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A connection that needs no reset between users: every setting in it is SET LOCAL (architecture §4)."""
 
     def get_reset_query(self) -> str:
@@ -33,16 +36,22 @@ class PooledConnection(asyncpg.Connection):
 class Tx:
     """One transaction of one tenant (or of the platform): rows, messages and timers that commit together.
 
-    `now` is the time the transaction began: pure code takes it as an argument.
+    `now` is the time the transaction began: pure code takes it as an argument. `causes` are the messages being
+    handled, by subject: what is published about the same subject names them as its cause.
     """
 
-    __slots__ = ("_after_commit", "_forgotten", "_messages", "_timers", "correlation_id", "db", "now", "tenant")
+    __slots__ = (
+        "_after_commit", "_forgotten", "_messages", "_timers", "causes", "correlation_id", "db", "now", "rings",
+        "tenant",
+    )  # fmt: skip
 
     def __init__(self, db: Any, tenant: Tenant | None) -> None:
         self.db = db
         self.tenant: Tenant = tenant  # type: ignore[assignment]  # platform transactions have none and never ask
         self.now = datetime.now(UTC)
         self.correlation_id: str | None = None
+        self.causes: Mapping[str, Envelope] = {}
+        self.rings: set[str] = set()
         self._messages: list[outbox.Outgoing] = []
         self._timers: list[timers.Timer] = []
         self._forgotten: list[tuple[UUID, str]] = []
@@ -75,8 +84,11 @@ class Tx:
             await timers.forget(self.db, self._forgotten)
         if self._timers:
             await timers.arm(self.db, self.tenant, self._timers)
+            if any(timer.at <= self.now + SOON for timer in self._timers):
+                self.rings.add(TIMERS)
         if self._messages:
             await outbox.write(self.db, self._messages)
+            self.rings.add(OUTBOX)
         self._forgotten, self._timers, self._messages = [], [], []
 
     async def committed(self) -> None:
@@ -92,14 +104,17 @@ class Tx:
 class Database:
     """A login's connections: a pool for the doors and a small reserve so that buyers cannot starve recovery."""
 
-    def __init__(self, pool: Any, reserve: Any, platform_role: str) -> None:
+    def __init__(self, pool: Any, reserve: Any, platform_role: str, wake: Wake | None = None) -> None:
         self._pool = pool
         self._reserve = reserve
+        self.wake = wake or Wake()
         self._begin_platform = _begin(platform_role, "platform, pg_temp", "")
         self._begins: dict[str, str] = {}
 
     @classmethod
-    async def connect(cls, url: str, *, platform_role: str, pool_size: int = 20, reserve_size: int = 4) -> "Database":
+    async def connect(
+        cls, url: str, *, platform_role: str, pool_size: int = 20, reserve_size: int = 4, wake: Wake | None = None
+    ) -> "Database":
         """Open the pools of one login. Raises OSError or asyncpg.PostgresError when the server does not answer."""
 
         async def pool(size: int) -> Any:
@@ -109,7 +124,7 @@ class Database:
                 max_inactive_connection_lifetime=900, server_settings={"jit": "off"},
             )  # fmt: skip
 
-        return cls(await pool(pool_size), await pool(reserve_size), platform_role)
+        return cls(await pool(pool_size), await pool(reserve_size), platform_role, wake)
 
     async def close(self) -> None:
         for pool in (self._pool, self._reserve):
@@ -156,6 +171,8 @@ class Database:
             except BaseException:
                 await _roll_back(db)
                 raise
+        for what in tx.rings:
+            self.wake.ring(what)
         await tx.committed()
 
 
@@ -176,6 +193,9 @@ async def _acquired(pool: Any) -> AsyncIterator[Any]:
         db = await pool.acquire(timeout=ACQUIRE_SECONDS)
     except TimeoutError:
         raise Unavailable("overloaded", "All connections are busy; try again in a moment.") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        log.warning("database_not_reached", fault=repr(fault))
+        raise Unavailable("unavailable", "The database does not answer; try again in a moment.") from fault
     try:
         yield db
     finally:
@@ -186,7 +206,8 @@ async def _roll_back(db: Any) -> None:
     """End the transaction whatever state it is in; a connection that cannot even roll back is thrown away."""
     try:
         if not db.is_closed() and db.is_in_transaction():
-            await asyncio.wait_for(asyncio.shield(db.execute("ROLLBACK")), 5)
-    except BaseException:
+            await asyncio.wait_for(db.execute("ROLLBACK"), 5)
+    except BaseException as fault:
         db.terminate()
-        raise
+        if not isinstance(fault, Exception):
+            raise

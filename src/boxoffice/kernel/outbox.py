@@ -41,6 +41,10 @@ def outgoing(tenant: "Tenant", message: Message, id: UUID | None, causation: UUI
         "schemaversion": str(message.version),
         "correlationid": tx.correlation_id or str(subject),
     }
+    cause = tx.causes.get(str(subject))
+    if cause is not None:
+        headers["correlationid"] = cause.headers.get("correlationid", str(subject))
+        headers["causationid"] = str(cause.id)
     if causation is not None:
         headers["causationid"] = str(causation)
     if trace := context.get("traceparent"):
@@ -53,8 +57,8 @@ def outgoing(tenant: "Tenant", message: Message, id: UUID | None, causation: UUI
 
 INSERT = """
     INSERT INTO platform.outbox (tenant_id, message_id, topic, key, hash, type, headers, value)
-    SELECT tenant_id, message_id, topic, key, hash, type, headers, value
-      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int4[], $6::text[], $7::jsonb[], $8::bytea[])
+    SELECT tenant_id, message_id, topic, key, hash, type, headers::json, value
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int4[], $6::text[], $7::text[], $8::bytea[])
            WITH ORDINALITY AS m (tenant_id, message_id, topic, key, hash, type, headers, value, place)
      ORDER BY place
 """

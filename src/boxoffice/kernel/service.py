@@ -21,15 +21,19 @@ Loop = Callable[[asyncio.Event], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Messages of one type go, in batches of one tenant and in order, to one handler."""
+    """Messages of one type go, in batches of one tenant and in the order of each subject, to one handler.
+
+    hold: when one of them dies (its last attempt failed), later messages of its subject wait for the operator.
+    """
 
     message: type[Message]
     handler: MessageHandler[Any]
+    hold: bool = True
 
 
-def on(message: type[M], handler: MessageHandler[M]) -> Subscription:
+def on(message: type[M], handler: MessageHandler[M], *, hold: bool = True) -> Subscription:
     """Subscribe `handler` to `message`; a handler of another message is a type error."""
-    return Subscription(message, handler)
+    return Subscription(message, handler, hold)
 
 
 @dataclass(frozen=True)

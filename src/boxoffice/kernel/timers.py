@@ -1,13 +1,14 @@
 """Timers: durable due work, one row each; the loop over them is what recovers every crash."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
 if TYPE_CHECKING:
+    from boxoffice.kernel.database import Tx
     from boxoffice.kernel.tenancy import Tenant
 
 
@@ -42,7 +43,36 @@ ARM = """
       FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[]) AS wanted (id, kind, tenant_id, fire_at)
     ORDER BY id, kind
     ON CONFLICT (id, kind) DO UPDATE
-       SET fire_at = excluded.fire_at, seq = t.seq + 1, claimed_until = NULL, attempts = 0
+       SET fire_at = excluded.fire_at, seq = excluded.seq, claimed_until = NULL, attempts = 0
+"""
+# Which of these kinds have work that nobody has claimed: one index probe each.
+WAITING = """
+    SELECT kind FROM unnest($1::text[]) AS k (kind)
+     WHERE EXISTS (SELECT FROM platform.timers t WHERE t.kind = k.kind AND t.fire_at <= now()
+                      AND (t.claimed_until IS NULL OR t.claimed_until < now()))
+"""
+CLAIM = """
+    UPDATE platform.timers t SET claimed_until = now() + $3::interval, attempts = t.attempts + 1
+      FROM (SELECT id, kind FROM platform.timers
+             WHERE kind = $1 AND fire_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
+             ORDER BY fire_at LIMIT $2 FOR UPDATE SKIP LOCKED) due
+     WHERE (t.id, t.kind) = (due.id, due.kind)
+       AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
+    RETURNING t.id, t.kind, t.seq, t.attempts, t.tenant_id
+"""
+RENEW = """
+    UPDATE platform.timers t SET claimed_until = now() + $4::interval
+      FROM unnest($1::uuid[], $2::text[], $3::int8[]) AS d (id, kind, seq)
+     WHERE (t.id, t.kind, t.seq) = (d.id, d.kind, d.seq)
+"""
+CURRENT = """
+    SELECT t.id, t.kind FROM platform.timers t JOIN unnest($1::uuid[], $2::text[], $3::int8[]) AS d (id, kind, seq)
+        ON (t.id, t.kind, t.seq) = (d.id, d.kind, d.seq)
+"""
+DONE = """
+    DELETE FROM platform.timers t USING unnest($1::uuid[], $2::text[], $3::int8[]) AS d (id, kind, seq)
+     WHERE (t.id, t.kind, t.seq) = (d.id, d.kind, d.seq)
+    RETURNING t.id, t.kind
 """
 FORGET = """
     DELETE FROM platform.timers t USING unnest($1::uuid[], $2::text[]) AS gone (id, kind)
@@ -64,3 +94,47 @@ async def arm(db: Any, tenant: "Tenant | None", wanted: Sequence[Timer]) -> None
 
 async def forget(db: Any, gone: Sequence[tuple[UUID, str]]) -> None:
     await db.execute(FORGET, [id for id, _ in gone], [kind for _, kind in gone])
+
+
+async def done(tx: "Tx", due: Due) -> bool:
+    """Finish a due timer in the transaction that records its work; false when it was re-armed or taken over.
+
+    Then the work is stale: record nothing. Call it after locking the rows the work is about.
+    """
+    return bool(await done_all(tx, [due]))
+
+
+async def done_all(tx: "Tx", dues: Sequence[Due]) -> list[Due]:
+    """Finish due timers; those not in the answer were re-armed or taken over, and their work is stale."""
+    return _among(dues, await tx.db.fetch(DONE, *_columns(dues)))
+
+
+async def current(db: Any, dues: Sequence[Due]) -> list[Due]:
+    """Those of `dues` that nobody has re-armed, taken over or forgotten since they were claimed."""
+    return _among(dues, await db.fetch(CURRENT, *_columns(dues)))
+
+
+async def waiting(db: Any, kinds: Sequence[str]) -> list[str]:
+    return [row["kind"] for row in await db.fetch(WAITING, kinds)]
+
+
+async def claim(db: Any, kind: str, limit: int, lease: timedelta) -> list[Due]:
+    """Up to `limit` due timers of a kind, for this process alone until the lease ends."""
+    return [
+        Due(id=row["id"], kind=row["kind"], seq=row["seq"], attempts=row["attempts"], tenant_id=row["tenant_id"])
+        for row in await db.fetch(CLAIM, kind, limit, lease)
+    ]
+
+
+async def keep(db: Any, dues: Sequence[Due], time: timedelta) -> None:
+    """Let the claims on `dues` lapse after `time` from now: to go on working, or to try again then."""
+    await db.execute(RENEW, *_columns(dues), time)
+
+
+def _columns(dues: Sequence[Due]) -> tuple[list[UUID], list[str], list[int]]:
+    return [due.id for due in dues], [due.kind for due in dues], [due.seq for due in dues]
+
+
+def _among(dues: Sequence[Due], rows: Sequence[Any]) -> list[Due]:
+    found = {(row["id"], row["kind"]) for row in rows}
+    return [due for due in dues if (due.id, due.kind) in found]

@@ -1,0 +1,89 @@
+"""Wake-ups: a worker looks at once for what was just committed; polling alone would find it a little later."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import structlog
+
+OUTBOX, TIMERS, LOG = "outbox", "timers", "log"
+COALESCE_SECONDS = 0.002
+RECONNECT_SECONDS = 1.0
+log = structlog.get_logger("wake")
+
+
+class Wake:
+    """Rings for the loops of this process at once, and for other processes through one Valkey channel.
+
+    Nothing depends on a ring: it is lost when Valkey is down or slow, and every loop polls besides.
+    """
+
+    def __init__(self, valkey: Any | None = None, channel: str = "boxoffice:wake") -> None:
+        self._valkey = valkey
+        self._channel = channel
+        self._bells: dict[str, asyncio.Event] = {}
+        self._to_send: set[str] = set()
+        self._sending: asyncio.Task[None] | None = None
+
+    def bell(self, what: str) -> asyncio.Event:
+        """The event that is set when there is something new; who waits for it clears it."""
+        return self._bells.setdefault(what, asyncio.Event())
+
+    def ring(self, what: str) -> None:
+        self.bell(what).set()
+        self.ring_others(what)
+
+    def ring_others(self, what: str) -> None:
+        """Ring in the other processes only: this one knows already."""
+        if self._valkey is not None:
+            self._to_send.add(what)
+            if self._sending is None:
+                self._sending = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        """One PUBLISH carries all rings of a couple of milliseconds."""
+        try:
+            while self._to_send and self._valkey is not None:
+                await asyncio.sleep(COALESCE_SECONDS)
+                rings, self._to_send = self._to_send, set()
+                await self._valkey.publish(self._channel, " ".join(sorted(rings)))
+        except Exception as fault:
+            log.debug("ring_not_sent", fault=repr(fault))
+        finally:
+            self._sending = None
+
+    async def listen(self, stop: asyncio.Event) -> None:
+        """Ring this process's bells when another process rings, until `stop`."""
+        while not stop.is_set() and self._valkey is not None:
+            try:
+                await self._hear(stop)
+            except Exception as fault:
+                log.warning("rings_not_heard", fault=repr(fault))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RECONNECT_SECONDS)
+
+    async def _hear(self, stop: asyncio.Event) -> None:
+        subscription = self._valkey.pubsub(ignore_subscribe_messages=True)  # type: ignore[union-attr]
+        try:
+            await subscription.subscribe(self._channel)
+            while not stop.is_set():
+                message = await subscription.get_message(timeout=RECONNECT_SECONDS)
+                if message is not None:
+                    data = message["data"]
+                    for what in (data.decode() if isinstance(data, bytes) else data).split():
+                        self.bell(what).set()
+        finally:
+            await subscription.aclose()
+
+
+async def rest(bell: asyncio.Event, seconds: float) -> None:
+    """Wait until the bell rings or the time is over. One loop waits for one bell."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(bell.wait(), seconds)
+    bell.clear()
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for a time, but not beyond `stop`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
