@@ -1,5 +1,6 @@
 // The basket beside the hall: what is held, the whole price, the clock, and the way to the till.
 import { seatName } from "../seatmap/plan";
+import { formatCountdown } from "../shared/clock";
 import { formatAmount, formatMoney } from "../shared/money";
 import { problemWords } from "../shared/problem";
 import type { Hold, SeatLine } from "../shared/types";
@@ -10,7 +11,7 @@ import { categoryName, type PickerModel } from "./picker-model";
 export function BasketPanel({ model }: { model: PickerModel }) {
   const basket = model.keeper.basket.value;
   return (
-    <aside class="basket panel" aria-labelledby="basket-title">
+    <aside class="basket panel" id="basket" aria-labelledby="basket-title">
       <h2 id="basket-title">Your seats</h2>
       <Notice model={model} />
       {basket.hold ? (
@@ -20,6 +21,27 @@ export function BasketPanel({ model }: { model: PickerModel }) {
       )}
     </aside>
   );
+}
+
+/** On narrow screens the basket lies below the hall: this bar keeps its sum and its clock in view. */
+export function BasketBar({ model }: { model: PickerModel }) {
+  const hold = model.keeper.basket.value.hold;
+  if (!hold) return null;
+  const seats = hold.seats.length;
+  return (
+    <a class="basket-bar" href="#basket">
+      <span>
+        {seats} {seats === 1 ? "seat" : "seats"} · <strong>{formatAmount(hold.total_minor, hold.currency)}</strong>
+      </span>
+      <span>
+        <Remaining until={hold.expires_at} clock={model.clock} /> · Review
+      </span>
+    </a>
+  );
+}
+
+function Remaining({ until, clock }: { until: string; clock: PickerModel["clock"] }) {
+  return <time>{formatCountdown(useSecondsUntil(until, clock))}</time>;
 }
 
 function Held({ model, hold, busy }: { model: PickerModel; hold: Hold; busy: boolean }) {

@@ -16,19 +16,27 @@ export interface RowPiece {
 /** Rows that are shown together. */
 export type SeatWindow = readonly RowPiece[];
 
-export function seatWindows(section: Section): SeatWindow[] {
-  const windows: RowPiece[][] = [];
-  let room = 0;
-  for (const piece of section.rows.flatMap(rowPieces)) {
-    const size = piece.to - piece.from;
-    if (size > room || windows.length === 0) {
-      windows.push([]);
-      room = SEATS_ON_SCREEN_MAX;
-    }
-    windows.at(-1)?.push(piece);
-    room -= size;
+/** All of a section in the order in which it is walked. */
+export function sectionPieces(section: Section): RowPiece[] {
+  return section.rows.flatMap(rowPieces);
+}
+
+/** The rows that are shown together, from piece number `start` on: as many as the screen's limit allows. */
+export function seatWindow(pieces: readonly RowPiece[], start: number): SeatWindow {
+  const shown: RowPiece[] = [];
+  let seats = 0;
+  for (const piece of pieces.slice(start)) {
+    seats += piece.to - piece.from;
+    if (seats > SEATS_ON_SCREEN_MAX && shown.length > 0) break;
+    shown.push(piece);
   }
-  return windows;
+  return shown;
+}
+
+/** Where the window begins that ends just before piece number `start`. */
+export function windowBefore(pieces: readonly RowPiece[], start: number): number {
+  const before = pieces.slice(0, start).reverse();
+  return start - Math.max(1, seatWindow(before, 0).length);
 }
 
 /** A row longer than the screen's limit is shown in even parts. */
@@ -42,10 +50,10 @@ function rowPieces(row: Row): RowPiece[] {
   }));
 }
 
-export function windowOf(windows: readonly SeatWindow[], row: Row): number {
+export function pieceOf(pieces: readonly RowPiece[], seat: number): number {
   return Math.max(
     0,
-    windows.findIndex((window) => window.some((piece) => piece.row === row)),
+    pieces.findIndex((piece) => seat >= piece.from && seat < piece.to),
   );
 }
 

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Row, Section } from "../seatmap/plan";
 import { formatMoney } from "../shared/money";
-import { countFree, lowestPrice, pageCount, pageOf, seatedSections, seatWindows, windowOf } from "./browse";
+import { countFree, lowestPrice, pageCount, pageOf, pieceOf, seatedSections, sectionPieces } from "./browse";
 import { categoryIndex, categoryName, type PickerModel, type Place } from "./picker-model";
 import { SeatGrid } from "./seat-grid";
 
@@ -15,7 +15,7 @@ export function Chooser({ model }: { model: PickerModel }) {
       {place.level === "sections" && <Sections model={model} page={place.page} />}
       {place.level === "rows" && <Rows model={model} section={place.section} page={place.page} />}
       {place.level === "seats" && (
-        <SeatGrid model={model} section={place.section} index={place.window} focusSeat={place.focusSeat} />
+        <SeatGrid model={model} section={place.section} start={place.start} focusSeat={place.focusSeat} />
       )}
     </section>
   );
@@ -62,7 +62,7 @@ function singleRow(section: Section): boolean {
 
 function enter(model: PickerModel, section: Section): void {
   model.place.value = singleRow(section)
-    ? { level: "seats", section, window: 0, focusSeat: null }
+    ? { level: "seats", section, start: 0, focusSeat: null }
     : { level: "rows", section, page: 0 };
 }
 
@@ -105,8 +105,8 @@ function Sections({ model, page }: { model: PickerModel; page: number }) {
 function Rows({ model, section, page }: { model: PickerModel; section: Section; page: number }) {
   const states = model.live.states.value;
   const show = (row: Row) => {
-    const free = firstFree(states, row);
-    model.place.value = { level: "seats", section, window: windowOf(seatWindows(section), row), focusSeat: free };
+    const focusSeat = firstFree(states, row);
+    model.place.value = { level: "seats", section, start: pieceOf(sectionPieces(section), focusSeat), focusSeat };
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: Escape is a shortcut; the button above does the same.

@@ -14,7 +14,7 @@ export type SeatLook = "available" | "mine" | "pending" | "held" | "sold" | "blo
 export type Place =
   | { level: "sections"; page: number }
   | { level: "rows"; section: Section; page: number }
-  | { level: "seats"; section: Section; window: number; focusSeat: number | null };
+  | { level: "seats"; section: Section; start: number; focusSeat: number | null };
 
 export interface PickerModel {
   readonly eventId: string;

@@ -9,7 +9,7 @@ import { mountIsland } from "../shared/island";
 import { problemWords } from "../shared/problem";
 import type { EventOnSale, Offers, Problem } from "../shared/types";
 import { heldSeats } from "./basket";
-import { BasketPanel } from "./basket-panel";
+import { BasketBar, BasketPanel } from "./basket-panel";
 import { Chooser } from "./chooser";
 import { HoldKeeper, sessionMemory } from "./hold-keeper";
 import { LiveAvailability } from "./live";
@@ -38,6 +38,7 @@ function Picker({ event, offers }: PickerData) {
         <Legend />
       </div>
       <BasketPanel model={model} />
+      <BasketBar model={model} />
       <p class="status-line" aria-live="polite">
         {model.announcement.value || (model.live.live.value ? "" : "Live updates are paused. Reconnecting…")}
       </p>

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Section } from "../seatmap/plan";
 import { toggled } from "./basket";
-import { neighbour, type RowPiece, type Step, seatWindows } from "./browse";
+import { neighbour, type RowPiece, type Step, seatWindow, sectionPieces, windowBefore } from "./browse";
 import { up } from "./chooser";
 import { categoryIndex, lookWords, type PickerModel, type SeatLook, seatLook, seatWords } from "./picker-model";
 
@@ -18,21 +18,22 @@ const STEPS: Readonly<Record<string, Step>> = {
 interface SeatGridProps {
   model: PickerModel;
   section: Section;
-  index: number;
+  start: number;
   focusSeat: number | null;
 }
 
-export function SeatGrid({ model, section, index, focusSeat }: SeatGridProps) {
-  const windows = seatWindows(section);
-  const window = windows[index] ?? [];
+export function SeatGrid({ model, section, start, focusSeat }: SeatGridProps) {
+  const pieces = sectionPieces(section);
+  const window = seatWindow(pieces, start);
+  const after = start + window.length;
   const grid = useRef<HTMLDivElement>(null);
   const tabStop = focusSeat ?? window[0]?.from ?? section.from;
   useEffect(() => {
     if (focusSeat !== null) grid.current?.querySelector<HTMLElement>(`[data-seat="${focusSeat}"]`)?.focus();
-  }, [section, index]);
+  }, [section, start]);
 
   const focus = (seat: number) => {
-    model.place.value = { level: "seats", section, window: index, focusSeat: seat };
+    model.place.value = { level: "seats", section, start, focusSeat: seat };
     grid.current?.querySelector<HTMLElement>(`[data-seat="${seat}"]`)?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -45,7 +46,7 @@ export function SeatGrid({ model, section, index, focusSeat }: SeatGridProps) {
     }
   };
   const turn = (next: number) => {
-    model.place.value = { level: "seats", section, window: next, focusSeat: windows[next]?.[0]?.from ?? null };
+    model.place.value = { level: "seats", section, start: next, focusSeat: pieces[next]?.from ?? null };
   };
 
   return (
@@ -58,13 +59,10 @@ export function SeatGrid({ model, section, index, focusSeat }: SeatGridProps) {
         ))}
       </div>
       <nav class="pager" aria-label="Other rows">
-        <button type="button" class="quiet" disabled={index === 0} onClick={() => turn(index - 1)}>
+        <button type="button" class="quiet" disabled={start === 0} onClick={() => turn(windowBefore(pieces, start))}>
           Rows before
         </button>
-        <span>
-          {index + 1} of {windows.length}
-        </span>
-        <button type="button" class="quiet" disabled={index >= windows.length - 1} onClick={() => turn(index + 1)}>
+        <button type="button" class="quiet" disabled={after >= pieces.length} onClick={() => turn(after)}>
           Next rows
         </button>
       </nav>
