@@ -11,6 +11,7 @@ import uvicorn
 import uvloop
 
 from boxoffice import app
+from boxoffice.gateway.protocol import EdgeProtocol
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 
@@ -50,7 +51,7 @@ def _supervisor_died(loop: asyncio.AbstractEventLoop, lifeline_fd: int, stop: as
 async def _serve_web(settings: Settings, listening_fd: int | None, stop: asyncio.Event) -> None:
     config = uvicorn.Config(
         app.build_web(settings),
-        http="httptools",
+        http=EdgeProtocol,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     smtp_url: str = Field(default="", description="smtp://user:password@host:port; empty: mail goes to /dev/mail.")
     bus: Literal["pglog", "kafka"] = Field(default="pglog", description="What carries messages between services.")
     demo: bool = Field(default=True, description="Whether `up` sells the demo's events and knows its people.")
+    trusted_proxies: str = Field(
+        default="", description="Networks (10.0.0.0/8, …) whose X-Forwarded-For is believed; empty: nobody's."
+    )
     web_processes: int = Field(default_factory=_half_the_cores, ge=1, description="How many processes answer HTTP.")
 
     pool_size: int = Field(default=20, ge=1, description="Database connections of one process.")

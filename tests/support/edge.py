@@ -1,7 +1,7 @@
 """A gateway in front of services that only tell what reached them, and a way to ask it without a socket."""
 
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -88,13 +88,13 @@ class Edge:
         if authority is not None:
             scope["extensions"] = {"boxoffice.authority": authority}
         waiting = list(chunks)
-        sent: list[MutableMapping[str, Any]] = []
+        sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             part = waiting.pop(0) if waiting else b""
             return {"type": "http.request", "body": part, "more_body": bool(waiting)}
 
-        async def send(message: MutableMapping[str, Any]) -> None:
+        async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
         await self.gateway(scope, receive, send)

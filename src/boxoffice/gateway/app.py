@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,11 +10,12 @@ import structlog
 
 from boxoffice.gateway.answers import RenderError, finish, send_fault, send_refusal
 from boxoffice.gateway.credentials import guest_cookie
-from boxoffice.gateway.exchange import ASGIApp, Exchange, Receive, Scope, Send
+from boxoffice.gateway.exchange import ASGIApp, Exchange
 from boxoffice.gateway.steps import STEPS, Gate, too_large
 from boxoffice.kernel import telemetry
 from boxoffice.kernel.errors import NotFound, Refusal
 from boxoffice.kernel.problem import passing
+from boxoffice.kernel.request import Receive, Scope, Send
 
 BODY_SECONDS = 60.0
 log = structlog.get_logger("gateway")
@@ -86,12 +87,12 @@ class Reply:
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self._exchange = exchange
         self._send = send
-        self._start: MutableMapping[str, Any] | None = None
+        self._start: dict[str, Any] | None = None
         self._kept = b""
         self.status = 0
         self.forwarded = False
 
-    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+    async def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.forwarded = True
             self.status = message["status"]
@@ -107,13 +108,13 @@ class Reply:
         else:
             await self._send(message)
 
-    async def unfinished(self, message: MutableMapping[str, Any]) -> None:
+    async def unfinished(self, message: dict[str, Any]) -> None:
         """The `send` for the edge's own answers, whose fields are complete."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
         await self._send(message)
 
-    async def _release(self, start: MutableMapping[str, Any]) -> None:
+    async def _release(self, start: dict[str, Any]) -> None:
         self._start = None
         token = _guest_token(self._kept)
         if token is not None:
@@ -138,7 +139,7 @@ class _Body:
         self._complete = False
         self._deadline = 0.0
 
-    async def __call__(self) -> MutableMapping[str, Any]:
+    async def __call__(self) -> dict[str, Any]:
         if self._complete:  # what is awaited now is the end of the connection
             return await self._receive()
         loop = asyncio.get_running_loop()

@@ -1,15 +1,12 @@
 """One request on its way through the gateway, and what has been found out about it so far."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from boxoffice.gateway.routes import Rule
+from boxoffice.kernel.request import Receive, Scope, Send
 from boxoffice.kernel.tenancy import Tenant
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
