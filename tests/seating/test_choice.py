@@ -166,6 +166,14 @@ def test_seats_across_an_aisle_are_not_together() -> None:
     assert chosen is Shortage.NO_ADJACENT_SEATS
 
 
+def test_even_one_endless_row_begins_at_its_beginning() -> None:
+    plan = parse(document(zone(row("1..100000"))))
+
+    chosen = best_available(plan, bytes(plan.seats), 4, spread=3, seed=2)
+
+    assert chosen == [8, 9, 10, 11]
+
+
 def test_a_whole_table_is_offered_only_to_those_who_ask_for_its_category() -> None:
     plan = parse(document(zone(row("1..1")), table(8, "T1", "whole", "silver")))
 

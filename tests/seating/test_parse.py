@@ -163,6 +163,15 @@ def test_a_range_of_a_million_numbers_is_refused() -> None:
     assert found == [("zones[0].rows[0].numbers", "too_many_seats")]
 
 
+def test_twenty_thousand_rows_are_accepted_and_one_more_is_refused() -> None:
+    rows = [row("1", str(index)) for index in range(20_000)]
+
+    plan, found = parse(document(zone(*rows))), problems(document(zone(*rows), zone(row("1"), key="More")))
+
+    assert len(plan.rows) == 20_000
+    assert found == [("zones[1].rows[0]", "too_many_rows")]
+
+
 def test_all_problems_are_told_at_once_but_at_most_a_hundred() -> None:
     wrong_rows = [row("1..2", str(index), category="nope") for index in range(500)]
 

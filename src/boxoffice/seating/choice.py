@@ -12,6 +12,8 @@ from boxoffice.seating.layout import Layout, Strip
 from boxoffice.seating.plan import COMPANION, WHEELCHAIR, WHOLE_TABLE, Plan, Zone
 
 FREE = b"\0"
+RUNS_PER_STRETCH_MAX = 500
+"""Keeps a plan that is one endless row from costing every buyer a walk along all of it."""
 
 Run = tuple[int, int]
 """(cost, first seat) of neighbouring free seats."""
@@ -141,7 +143,7 @@ def _best_runs(plan: Plan, states: bytes | bytearray, eligible: bytes, quantity:
             continue
         kind_here: list[Run] = []
         stranding_here: list[Run] = []
-        while start >= 0:
+        while start >= 0 and len(kind_here) < RUNS_PER_STRETCH_MAX:
             run = cost_before[start + quantity] - cost_before[start], start
             (stranding_here if strands(plan, states, start, start + quantity) else kind_here).append(run)
             start = eligible.find(wanted, start + 1, last)

@@ -5,13 +5,14 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
 import msgspec
 
 from boxoffice.kernel.errors import Invalid
 from boxoffice.seating.document import (
+    MAX_ROWS,
     MAX_SEATS,
     RowPart,
     SeatedZonePart,
@@ -193,6 +194,9 @@ class _Reader:
                 continue
             if self._too_many(f"{path}.numbers", len(numbers)):
                 return
+            if len(self.rows) >= MAX_ROWS:
+                self._wrong(path, "too_many_rows", f"A plan holds at most {MAX_ROWS:,} rows.")
+                return
             start = len(self.categories)
             self._read_categories(part, len(numbers), path)
             self._read_flags(part, numbers, path)
@@ -228,7 +232,7 @@ class _Reader:
         flags = bytearray(len(numbers))
         if row.flags:
             positions = {str(number): position for position, number in enumerate(numbers)}
-            for number, names in row.flags.items():
+            for number, names in islice(row.flags.items(), len(numbers) + 1):
                 position = positions.get(number)
                 if position is None:
                     self._wrong(f"{path}.flags", "unknown_seat", f"The row has no seat {number!r}.")
