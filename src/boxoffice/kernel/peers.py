@@ -12,7 +12,7 @@ import structlog
 from boxoffice.kernel import problem
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.hosts import Hosts
-from boxoffice.kernel.identity import service_token
+from boxoffice.kernel.identity import SERVICE_KEYS, service_token
 from boxoffice.kernel.keys import Keyring
 from boxoffice.kernel.tenancy import Tenant
 
@@ -49,6 +49,7 @@ class Peers:
         self._keyring = keyring
         self._hosts = Hosts(domain)
         self._tokens: dict[tuple[str, str], tuple[float, str]] = {}
+        keyring.signing(SERVICE_KEYS + caller, share=True)  # now, so that peers know our key before our first call
 
     async def call(
         self,

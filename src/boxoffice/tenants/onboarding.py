@@ -104,7 +104,7 @@ class Onboarding:
                     tenant_id=tenant.id, slug=tenant.slug, name=tenant.name, admin_email=admin.email
                 )
                 tx.publish(created, tenant=tenant)
-            await timers.done(tx, due)
+            await timers.done_all(tx, due)
 
     async def settled(self, tenant_id: UUID) -> store.Record | None:
         """The tenant as it is once it is ACTIVE, or after a second."""
