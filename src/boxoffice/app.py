@@ -17,6 +17,7 @@ from boxoffice.auth import domain as auth_domain
 from boxoffice.auth import service as auth
 from boxoffice.auth.passwords import Passwords
 from boxoffice.bookings import service as bookings
+from boxoffice.events import service as events
 from boxoffice.gateway import reference
 from boxoffice.gateway.app import Gateway
 from boxoffice.gateway.exchange import ASGIApp
@@ -50,7 +51,7 @@ from boxoffice.tenants.domain import Plan
 from boxoffice.tenants.onboarding import Applicant, Onboarding
 
 Login = Literal["web", "worker"]
-SERVICES = ("tenants", "auth", "bookings", "payments", "storefront", "reference")
+SERVICES = ("tenants", "auth", "events", "bookings", "payments", "storefront", "reference")
 API_VERSION = "1.0"  # of the public contract; it grows when something is added
 BANK_CONNECTIONS = 4
 
@@ -103,6 +104,7 @@ def services(process: Process) -> list[Service]:
             database=database, directory=directory, valkey=valkey, keyring=keyring,
             bcrypt_cost=settings.bcrypt_cost, processes=settings.web_processes,
         ),
+        events.build(database=database, keyring=keyring),
         bookings.build(
             database=database, peers=process.peers("bookings"), valkey=valkey, keyring=keyring,
             cancel_grace_seconds=settings.cancel_grace_seconds,
@@ -111,7 +113,8 @@ def services(process: Process) -> list[Service]:
         payments.build(
             database=database, bank=process.bank, directory=directory, keyring=keyring, domain=settings.domain,
             public_url=f"http://{{slug}}.{settings.domain}:{settings.port}",
-            internal_url=f"http://127.0.0.1:{settings.port}",
+            internal_url=f"http://127.0.0.1:{settings.port}", settle_seconds=settings.settle_seconds,
+            slow_seconds=settings.simulated_slow_seconds, captured_late_seconds=settings.simulated_late_seconds,
         ),
         storefront.build(peers=process.peers("storefront")),
     ]  # fmt: skip

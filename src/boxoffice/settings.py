@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         default=1.0, gt=0, description="First pause before a failed message is tried again."
     )
     retry_attempts: int = Field(default=12, ge=1, description="Attempts before a message becomes a dead letter.")
+    settle_seconds: float = Field(default=1.0, gt=0, description="First pause before a lost payment is asked for.")
+    simulated_slow_seconds: float = Field(default=30.0, gt=0, description="How long pm_sim_slow takes.")
+    simulated_late_seconds: float = Field(
+        default=20.0, gt=0, description="How long after its decline pm_sim_captured_late is captured all the same."
+    )
     bcrypt_cost: int = Field(default=12, ge=4, le=31, description="Rounds (as a power of two) that a password costs.")
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, else json."
