@@ -79,7 +79,7 @@ INSERT_BOOKINGS = """
     INSERT INTO bookings (id, reference, owner, hold_id, idempotency_key, event_id, status, contact_email, contact_name,
                           total_minor, currency, hold_until, created_at, updated_at, confirmed_at)
     SELECT id, reference, owner, hold_id, idempotency_key, event_id, status, contact_email, contact_name,
-           total_minor, currency, hold_until, $13, $13, CASE WHEN status = 'CONFIRMED' THEN $13 END
+           total_minor, currency, hold_until, $13::timestamptz, $13, CASE WHEN status = 'CONFIRMED' THEN $13 END
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
                   $9::text[], $10::int8[], $11::text[], $12::timestamptz[])
            AS b (id, reference, owner, hold_id, idempotency_key, event_id, status, contact_email, contact_name,
@@ -93,7 +93,7 @@ INSERT_LINES = """
 """
 INSERT_SAGAS = """
     INSERT INTO saga_state (id, correlation_id, current_step, status, payload, created_at, updated_at)
-    SELECT id, id::text, status, status, payload, $4, $4
+    SELECT id, id::text, status, status, payload, $4::timestamptz, $4
       FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS s (id, status, payload)
 """
 INSERT_STEPS = """
@@ -144,7 +144,7 @@ UPDATE_SAGAS = """
 """
 UPDATE_BOOKINGS = """
     UPDATE bookings b
-       SET status = given.status, updated_at = $3,
+       SET status = given.status, updated_at = $3::timestamptz,
            confirmed_at = CASE WHEN given.status = 'CONFIRMED' THEN $3 ELSE b.confirmed_at END,
            cancelled_at = CASE WHEN given.status = 'CANCELLED' THEN $3 ELSE b.cancelled_at END
       FROM unnest($1::uuid[], $2::text[]) AS given (id, status)
