@@ -90,12 +90,15 @@ async def test_one_command_starts_all_and_a_signal_ends_all(platform: Platform) 
     await platform.ready()
     health = await http_status("127.0.0.1", platform.admin_port, "/health/ready")
     page = await http_status("127.0.0.1", platform.port, "/", "platform.localhost")
+    password = platform.data.joinpath("secrets", "postgres").read_text().strip()
+    knowing = [pid for pid in platform.processes() if password in environment_of(pid)]
 
     process.send_signal(signal.SIGTERM)
     status = await asyncio.to_thread(process.wait, 60)
 
     assert health == 200
     assert page is not None
+    assert knowing == []
     assert status == 0
     assert platform.processes() == {}
     assert f"http://platform.localhost:{platform.port}/" in platform.said()
@@ -170,6 +173,10 @@ async def test_what_keeps_it_from_starting_is_one_line(
 
 def replaced(platform: Platform, part: str, pid: int) -> Callable[[], bool]:
     return lambda: platform.pid_of(part) not in (None, pid)
+
+
+def environment_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
 
 
 def free_ports() -> tuple[int, int]:

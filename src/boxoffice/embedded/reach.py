@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 from redis.asyncio import Redis
@@ -29,6 +30,7 @@ async def reachable_servers(
     if settings.valkey_url:
         await _check_valkey(settings.valkey_url)
     if settings.database_url and settings.valkey_url:
+        _check_folder(settings.data)
         yield settings, None
         return
     servers = EmbeddedServers(
@@ -48,6 +50,15 @@ def _completed(settings: Settings, servers: EmbeddedServers) -> Settings:
             "valkey_url": settings.valkey_url or servers.valkey_url,
         }
     )
+
+
+def _check_folder(data: Path) -> None:
+    """Secrets and metrics live there even when the servers are elsewhere."""
+    try:
+        data.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (data / "secrets").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StartupProblem(f"cannot use the data directory {data}: {error.strerror or error}") from error
 
 
 async def _check_database(url: str) -> None:

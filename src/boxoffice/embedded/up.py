@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
@@ -24,6 +26,7 @@ READY_SECONDS_MAX = 120.0
 FAILURES_MAX = 3  # of one child before the first readiness: then it will not get better by itself
 HANDOVER_SECONDS = 10.0  # that the children of a killed supervisor get to let go of our ports
 BACKLOG = 2048
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOGINS = """\
 Demo logins (password boxoffice-demo):
@@ -136,7 +139,7 @@ async def children(settings: Settings, listening: socket.socket, stop: Stop) -> 
     hasten = asyncio.create_task(_kill_when(stop.at_once, supervisor))
     try:
         common = ["--lifeline", str(lifeline)]
-        environment = without_password(settings).environment()
+        environment = without_password(settings).environment() | {METRICS_FOLDER: str(fresh_folder(settings))}
         for number in range(settings.web_processes):
             arguments = ["run", "web", "--fd", str(listening.fileno()), *common]
             descriptors = (listening.fileno(), lifeline)
@@ -150,6 +153,14 @@ async def children(settings: Settings, listening: socket.socket, stop: Stop) -> 
         hasten.cancel()
         os.close(lifeline)
         os.close(ours)
+
+
+def fresh_folder(settings: Settings) -> Path:
+    """Where the children of this start share their metrics; those of an earlier one would add up with them."""
+    folder = settings.data / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def without_password(settings: Settings) -> Settings:
