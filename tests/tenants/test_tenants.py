@@ -239,7 +239,7 @@ async def test_the_command_line_makes_an_active_tenant_at_once(worker: Worker, l
     onboarding = Onboarding(
         worker.house.database,
         Peers("tenants", apps=worker.house.apps, keyring=worker.house.keyring, domain=DOMAIN),
-        Roles("suite"), None, logins.migrator,
+        Roles("suite"), migrator_url=logins.migrator,
     )  # fmt: skip
     applicant = Applicant(email="a@acme.example", password=PASSWORD, first_name="Ann", last_name="Admin")
 

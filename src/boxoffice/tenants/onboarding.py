@@ -53,6 +53,7 @@ class Onboarding:
         database: Database,
         peers: Peers,
         roles: Roles,
+        *,
         valkey: Redis | None = None,
         migrator_url: str | None = None,
     ) -> None:

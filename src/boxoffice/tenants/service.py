@@ -26,7 +26,7 @@ def build(
     migrator_url: str | None = None,
 ) -> Service:
     """The service tenants. Only the worker is given `migrator_url`, and only there tenants are provisioned."""
-    onboarding = Onboarding(database, peers, roles, valkey, migrator_url)
+    onboarding = Onboarding(database, peers, roles, valkey=valkey, migrator_url=migrator_url)
     api = Api(onboarding, fingerprint=keyring.secret("fingerprint"), least_hold_seconds=least_hold_seconds)
     senders = {PROVISION: onboarding.provision} if migrator_url is not None else {}
     return Service(name=NAME, routes=routes(api), senders=senders)
