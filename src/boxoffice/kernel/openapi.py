@@ -150,7 +150,7 @@ def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key(route: Route) -> list[dict[str, Any]]:
-    if not takes_key(route) or route.who is Who.ANYONE:
+    if not takes_key(route):
         return []
     return [{"name": "Idempotency-Key", "in": "header", "required": route.key_required, "schema": KEY_SCHEMA}]
 
