@@ -86,10 +86,11 @@ class Directory:
         return tenant
 
     async def by_id(self, tenant_id: UUID) -> Tenant:
-        """The tenant of an id. Raises NotFound `tenant_not_found`."""
+        """The tenant of an id. Ids come from our own rows, so a miss always reads again. Raises NotFound."""
         tenant = self._by_id.get(tenant_id)
         if tenant is None:
-            await self._read_again()
+            async with self._reading:
+                await self.refresh()
             tenant = self._by_id.get(tenant_id)
         if tenant is None:
             raise unknown_tenant()
