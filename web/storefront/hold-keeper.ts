@@ -43,7 +43,7 @@ export class HoldKeeper {
 
   async want(seats: readonly number[]): Promise<void> {
     this.move({ type: "wish", seats });
-    await this.alone(async () => {});
+    await this.alone();
   }
 
   /** Replaces the basket by the best seats together; the old hold is given back only once the new one stands. */
@@ -84,11 +84,11 @@ export class HoldKeeper {
   }
 
   /** One request at a time; wishes that grew meanwhile are sent before the next one may begin. */
-  private async alone(first: () => Promise<unknown>): Promise<void> {
+  private async alone(first?: () => Promise<unknown>): Promise<void> {
     if (this.settling) return;
     this.settling = true;
     try {
-      await first();
+      if (first) await first();
       while (!isSettled(this.basket.value)) await this.sendWish();
     } finally {
       this.settling = false;

@@ -125,8 +125,11 @@ interface StepperProps {
 export function Stepper({ label, value, least, most, onChange }: StepperProps) {
   const set = (next: number) => onChange(Math.min(Math.max(next, least), most));
   return (
-    <fieldset class="stepper">
-      <legend>{label}</legend>
+    // biome-ignore lint/a11y/useSemanticElements: the legend of a fieldset cannot be laid out beside fields.
+    <div class="stepper" role="group" aria-label={label}>
+      <span class="stepper-label" aria-hidden="true">
+        {label}
+      </span>
       <button type="button" aria-label="One fewer" disabled={value <= least} onClick={() => set(value - 1)}>
         −
       </button>
@@ -142,6 +145,6 @@ export function Stepper({ label, value, least, most, onChange }: StepperProps) {
       <button type="button" aria-label="One more" disabled={value >= most} onClick={() => set(value + 1)}>
         +
       </button>
-    </fieldset>
+    </div>
   );
 }
