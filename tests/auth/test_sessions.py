@@ -7,7 +7,10 @@ from uuid import UUID
 import jwt
 import pytest
 
+from boxoffice.auth import actions
 from boxoffice.auth.api import FAILED_SIGN_INS
+from boxoffice.auth.domain import Person, Role
+from boxoffice.auth.passwords import Passwords
 from boxoffice.kernel.tenancy import Status, Tenant
 from tests.support.people import PASSWORD, House
 
@@ -286,6 +289,30 @@ async def test_nobody_registers_on_the_platform(house: House) -> None:
     answer = await house.auth("POST", "/api/auth/register", None, body)
 
     assert answer.status == 404
+
+
+async def test_many_people_are_enrolled_at_once_and_nobody_twice(house: House, tenant: Tenant) -> None:
+    await house.register(tenant)
+    password_hash = await Passwords(house.keyring.secret("pepper"), cost=4).hash("boxoffice-demo")
+    wanted = [
+        (Person(email=email, first_name="A", last_name="B"), role)
+        for email, role in (
+            ("ada@example.org", Role.ADMIN),
+            ("staff@example.org", Role.ORGANIZER),
+            ("buyer@example.org", Role.CUSTOMER),
+        )
+    ]  # fmt: skip
+
+    async with house.database.transaction(tenant) as tx:
+        made = await actions.enrol(tx, wanted, password_hash)
+    me = await house.auth(
+        "GET", "/api/auth/me", tenant,
+        token=(await house.login(tenant, "staff@example.org", "boxoffice-demo"))["access_token"],
+    )  # fmt: skip
+
+    assert [account.email for account in made] == ["staff@example.org", "buyer@example.org"]
+    assert me.json["role"] == "ORGANIZER"
+    assert await house.login(tenant)
 
 
 async def test_a_guest_gets_a_signed_name(house: House, tenant: Tenant) -> None:

@@ -84,7 +84,7 @@ class House:
 
 def build_house(
     database: Database, directory: Directory, folder: Path, database_name: str, *, valkey: Redis | None = None,
-    migrator_url: str | None = None,
+    migrator_url: str | None = None, settle_seconds: float = 1.0,
 ) -> House:  # fmt: skip
     keyring = Keyring(folder)
     apps: dict[str, ASGIApp] = {}
@@ -94,7 +94,7 @@ def build_house(
         ),
         "tenants": tenants.build(
             database=database, peers=Peers("tenants", apps=apps, keyring=keyring, domain=DOMAIN), valkey=valkey,
-            keyring=keyring, roles=Roles(database_name), migrator_url=migrator_url,
+            keyring=keyring, roles=Roles(database_name), migrator_url=migrator_url, settle_seconds=settle_seconds,
         ),
     }  # fmt: skip
     for name, service in services.items():

@@ -51,8 +51,8 @@ async def valkey(servers: EmbeddedServers) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def house(web_database: Database, tmp_path: Path, valkey: Redis) -> House:
-    """What a web process has: no migrator's login."""
-    return build_house(web_database, Directory(web_database), tmp_path, "suite", valkey=valkey)
+    """What a web process has: no migrator's login. Where no worker answers, there is no use in waiting long for it."""
+    return build_house(web_database, Directory(web_database), tmp_path, "suite", valkey=valkey, settle_seconds=0.05)
 
 
 @pytest.fixture

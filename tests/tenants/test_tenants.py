@@ -1,6 +1,7 @@
 """Onboarding, changing and suspending tenants over HTTP, with the worker's part and its crashes."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,9 @@ from boxoffice.kernel import migrate
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.ids import uuid7
+from boxoffice.kernel.lanes import Lanes
 from boxoffice.kernel.peers import Peers
+from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
 from boxoffice.tenants import store
@@ -19,7 +22,6 @@ from boxoffice.tenants.onboarding import Applicant, Onboarding
 from tests.support.asgi import Response
 from tests.support.people import DOMAIN, PASSWORD, House, build_house
 from tests.support.tenancy import NewTenant
-from tests.support.waiting import eventually
 from tests.tenants.conftest import Worker
 
 
@@ -37,19 +39,25 @@ async def _create(house: House, operator: str, body: dict[str, Any], key: str | 
     return await house.ask("tenants", "POST", "/api/tenants", None, body, token=operator, headers=headers)
 
 
-async def test_a_tenant_becomes_active_and_its_admin_signs_in(house: House, worker: Worker, operator: str) -> None:
-    slug = _slug()
+async def test_the_worker_makes_a_tenant_active_while_its_request_waits(
+    web_database: Database, worker: Worker, tmp_path: Path
+) -> None:
+    patient = build_house(web_database, Directory(web_database), tmp_path, "suite", settle_seconds=30)
+    operator, slug, stop = await patient.operator(), _slug(), asyncio.Event()
+    lanes = Lanes(
+        [worker.house.services["tenants"]], worker.house.database, worker.house.directory,
+        lease=timedelta(seconds=10), policy=Policy(),
+    )  # fmt: skip
 
-    async def provision() -> None:
-        tenant_id = await eventually(lambda: _id_of(house, slug))
-        assert tenant_id is not None
-        await worker.provision(tenant_id)
+    working = asyncio.create_task(lanes.run(stop))
+    answer = await _create(patient, operator, _body(slug))
+    stop.set()
+    await working
+    await patient.directory.refresh()
 
-    answer, _ = await asyncio.gather(_create(house, operator, _body(slug)), provision())
-    tenant = await house.directory.by_slug(slug)
-    token = (await house.login(tenant, "admin@acme.example"))["access_token"]
-    me = await house.auth("GET", "/api/auth/me", tenant, token=token)
-
+    tenant = await patient.directory.by_slug(slug)
+    token = (await patient.login(tenant, "admin@acme.example"))["access_token"]
+    me = await patient.auth("GET", "/api/auth/me", tenant, token=token)
     assert answer.status == 201
     assert {name: answer.json[name] for name in ("slug", "name", "plan", "status")} == {
         "slug": slug, "name": "Acme", "plan": "standard", "status": "ACTIVE",

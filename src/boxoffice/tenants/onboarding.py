@@ -26,7 +26,6 @@ from boxoffice.tenants.domain import Plan
 LOCK_SECONDS = 5.0
 LOCK_WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.03
-SETTLE_SECONDS = 1.0
 
 
 class Applicant(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +55,14 @@ class Onboarding:
         *,
         valkey: Redis | None = None,
         migrator_url: str | None = None,
+        settle_seconds: float = 1.0,
     ) -> None:
         self.database = database
         self.roles = roles
         self._peers = peers
         self._valkey = valkey
         self._migrator_url = migrator_url
+        self._settle_seconds = settle_seconds
 
     async def admit(self, applicant: Applicant) -> Admin:
         """The applicant, checked and hashed by auth. Raises Invalid `invalid_body`, Unavailable `overloaded`."""
@@ -108,8 +109,8 @@ class Onboarding:
             await timers.done_all(tx, due)
 
     async def settled(self, tenant_id: UUID) -> store.Record | None:
-        """The tenant as it is once it is ACTIVE, or after a second."""
-        deadline = time.monotonic() + SETTLE_SECONDS
+        """The tenant as it is once it is ACTIVE, or after the time in which it usually is."""
+        deadline = time.monotonic() + self._settle_seconds
         while True:
             async with self.database.platform() as tx:
                 record = await store.by_id(tx, tenant_id)

@@ -24,9 +24,15 @@ def build(
     roles: Roles,
     least_hold_seconds: float = 5.0,
     migrator_url: str | None = None,
+    settle_seconds: float = 1.0,
 ) -> Service:
-    """The service tenants. Only the worker is given `migrator_url`, and only there tenants are provisioned."""
-    onboarding = Onboarding(database, peers, roles, valkey=valkey, migrator_url=migrator_url)
+    """The service tenants. Only the worker is given `migrator_url`, and only there tenants are provisioned.
+
+    `settle_seconds`: how long an onboarding's request waits for its tenant to become ACTIVE.
+    """
+    onboarding = Onboarding(
+        database, peers, roles, valkey=valkey, migrator_url=migrator_url, settle_seconds=settle_seconds
+    )
     api = Api(onboarding, fingerprint=keyring.secret("fingerprint"), least_hold_seconds=least_hold_seconds)
     senders = {PROVISION: onboarding.provision} if migrator_url is not None else {}
     return Service(name=NAME, routes=routes(api), senders=senders)
