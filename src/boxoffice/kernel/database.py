@@ -1,6 +1,7 @@
 """The one door to data: a transaction that acts as one tenant's role, in that tenant's schema, and nowhere else."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -208,6 +209,7 @@ async def _roll_back(db: Any) -> None:
         if not db.is_closed() and db.is_in_transaction():
             await asyncio.wait_for(db.execute("ROLLBACK"), 5)
     except BaseException as fault:
-        db.terminate()
+        with contextlib.suppress(asyncpg.InterfaceError):  # a connection that died has left the pool by itself
+            db.terminate()
         if not isinstance(fault, Exception):
             raise

@@ -205,11 +205,6 @@ class Verifier:
         self._verified: dict[str, Verified] = {}
         directory.on_revocation(self._verified.clear)
 
-    def known(self, token: str) -> Caller | None:
-        """Whoever a token was lately verified to name: good enough to count requests by, not to admit them."""
-        verified = self._verified.get(token)
-        return verified.caller if verified is not None else None
-
     async def bearer(self, token: str, *, tenant: Tenant | None, service: str) -> Caller:
         """The user or the peer behind `Authorization: Bearer`. Raises Unauthenticated or Forbidden `wrong_tenant`."""
         caller = await self._caller(token, tenant, service)

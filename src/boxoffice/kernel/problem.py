@@ -45,6 +45,8 @@ PASSING_FAULTS: tuple[type[BaseException], ...] = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
 )
+# How asyncpg's InterfaceError, else the sign of a mistake of ours, tells of a connection that died meanwhile.
+LOST_CONNECTION = ("connection is closed", "pool is clos", "released back to the pool")
 PASSED_ON: Sequence[str] = ("retry-after", "www-authenticate", "allow")
 MEMBERS_OF_EVERY_PROBLEM = frozenset({"type", "title", "status", "detail", "code"})
 
@@ -75,9 +77,8 @@ def fault_document(request_id: str) -> dict[str, Any]:
 
 def passing(fault: BaseException) -> Unavailable | None:
     """The refusal that a fault amounts to when it will pass by itself; None for a fault that will not."""
-    if isinstance(fault, PASSING_FAULTS):
-        return Unavailable("unavailable", "A part of the platform is restarting; try again in a moment.")
-    if isinstance(fault, asyncpg.InterfaceError) and "clos" in str(fault):  # "connection is closed", "pool is closing"
+    lost = isinstance(fault, asyncpg.InterfaceError) and any(word in str(fault) for word in LOST_CONNECTION)
+    if lost or isinstance(fault, PASSING_FAULTS):
         return Unavailable("unavailable", "A part of the platform is restarting; try again in a moment.")
     return None
 
