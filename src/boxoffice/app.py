@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 from redis.asyncio import Redis
 
+from boxoffice import seeding
 from boxoffice.auth import actions as auth_actions
 from boxoffice.auth import domain as auth_domain
 from boxoffice.auth import service as auth
@@ -22,7 +23,7 @@ from boxoffice.gateway import reference
 from boxoffice.gateway.app import Gateway
 from boxoffice.gateway.exchange import ASGIApp
 from boxoffice.gateway.steps import Gate
-from boxoffice.kernel import bootstrap, http, idempotency, telemetry, worker
+from boxoffice.kernel import bootstrap, http, idempotency, telemetry, walls, worker
 from boxoffice.kernel import migrate as migrations
 from boxoffice.kernel import openapi as contract
 from boxoffice.kernel.bus.pglog import PgLog
@@ -232,11 +233,15 @@ async def migrate(settings: Settings) -> None:
 
 async def seed(settings: Settings) -> None:
     """Fill in the demo; does nothing where it is already there."""
+    pepper = Keyring(settings.data / "secrets" / "keys").secret("pepper")
+    async with process(settings, "worker") as parts:
+        passwords = Passwords(pepper, cost=settings.bcrypt_cost)
+        await seeding.seed(parts.database, parts.directory, passwords, onboarding(parts))
 
 
 async def doctor(settings: Settings) -> list[str]:
     """What is wrong with the database's walls; empty when nothing is."""
-    return []
+    return await walls.escapes(bootstrap.logins(settings.database_url, settings.data / "secrets").web)
 
 
 async def create_tenant(
@@ -256,12 +261,17 @@ async def create_tenant(
         first_name=admin_first_name or "Admin", last_name=admin_last_name or name,
     )  # fmt: skip
     async with process(settings, "worker") as parts:
-        onboarding = Onboarding(
-            parts.database, parts.peers("tenants"), Roles(bootstrap.database_of(settings.database_url)),
-            migrator_url=bootstrap.logins(settings.database_url, settings.data / "secrets").migrator,
-        )  # fmt: skip
         with _as_startup_problem():
-            await onboarding.create(slug, name, msgspec.convert(plan, Plan), applicant)
+            await onboarding(parts).create(slug, name, msgspec.convert(plan, Plan), applicant)
+
+
+def onboarding(parts: Process) -> Onboarding:
+    """What makes tenants, with the migrator's login: for the command line and the demo."""
+    url = parts.settings.database_url
+    return Onboarding(
+        parts.database, parts.peers("tenants"), Roles(bootstrap.database_of(url)),
+        migrator_url=bootstrap.logins(url, parts.settings.data / "secrets").migrator,
+    )  # fmt: skip
 
 
 async def create_operator(settings: Settings, *, email: str, password: str) -> None:
