@@ -78,7 +78,7 @@ class Directory:
     async def by_slug(self, slug: str) -> Tenant:
         """The tenant of a subdomain. Raises NotFound `tenant_not_found`."""
         tenant = self._by_slug.get(slug)
-        if tenant is None and SLUG.match(slug):
+        if (tenant is None and SLUG.match(slug)) or (tenant and tenant.status is Status.PROVISIONING):
             await self._read_again()
             tenant = self._by_slug.get(slug)
         if tenant is None or tenant.status is Status.DELETED:
@@ -98,6 +98,7 @@ class Directory:
 
     async def refresh(self) -> None:
         """Read the version and the revocations; read the tenants too if the version moved."""
+        began = time.monotonic()
         async with self._database.system() as db:
             row = await db.fetchrow(CHANGES)
             if row["version"] != self._version:
@@ -107,7 +108,7 @@ class Directory:
             self._revoked = revoked
             for listener in self._listeners:
                 listener()
-        self._read_at = time.monotonic()
+        self._read_at = began
 
     async def keep_fresh(self, stop: asyncio.Event) -> None:
         """Refresh twice a second until `stop`; a database that is down for a while is only logged."""
@@ -120,8 +121,11 @@ class Directory:
                 await asyncio.wait_for(stop.wait(), POLL_SECONDS)
 
     async def _read_again(self) -> None:
+        """Read what is newer than this call, together with all who ask in the same tenth of a second."""
+        asked_at = time.monotonic()
         async with self._reading:
-            if time.monotonic() - self._read_at > MISS_SECONDS:
+            if self._read_at < asked_at:
+                await asyncio.sleep(max(0.0, self._read_at + MISS_SECONDS - asked_at))
                 await self.refresh()
 
     def _take(self, rows: list[Any], version: int) -> None:
