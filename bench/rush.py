@@ -1,0 +1,136 @@
+"""The on-sale rush: one event, many buyers at once, from the hold of two seats to CONFIRMED, against pgbench.
+
+    make bench            or: python -m bench.rush --buyers 100 --seconds 20
+
+The reference runs before and after the rush on the same PostgreSQL. The rush ends when every message has been handled;
+then the rows are counted: no seat may be sold twice, and every confirmed booking must own what it bought.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform as machine
+import statistics
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from bench import platform, reference
+
+SLUG = "rush"
+DRAINED = """
+    SELECT (SELECT count(*) FROM platform.outbox) + (SELECT count(*) FROM platform.retries)
+         + (SELECT coalesce(sum(p.next_off - a.committed), 0) FROM bus.assignment a
+              JOIN bus.partition p ON (p.topic, p.part) = (a.topic, a.part))
+"""
+CHECKS = {
+    "seats with two live claims": """SELECT count(*) FROM (SELECT event_id, seat_no FROM tenant_rush.booking_seats
+        WHERE live GROUP BY 1, 2 HAVING count(*) > 1) AS twice""",
+    "confirmed bookings without their seats": """SELECT count(*) FROM tenant_rush.bookings b
+        WHERE b.status = 'CONFIRMED' AND 2 <> (SELECT count(*) FROM tenant_rush.seat_inventory s
+                                                WHERE s.booking_id = b.id AND s.status = 'SOLD')""",
+    "sold seats without a confirmed booking": """SELECT count(*) FROM tenant_rush.seat_inventory s
+        LEFT JOIN tenant_rush.bookings b ON b.id = s.booking_id AND b.status = 'CONFIRMED'
+        WHERE s.status = 'SOLD' AND b.id IS NULL""",
+    "dead letters": "SELECT count(*) FROM platform.dead_letters",
+}
+
+
+async def buy(arguments: argparse.Namespace, port: int, event_id: str) -> list[dict[str, Any]]:
+    """Let all buyers run, and answer what their processes saw."""
+    share = -(-arguments.buyers // arguments.processes)
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.buyers", "--port", str(port), "--host", f"{SLUG}.localhost:{port}",
+            "--event", event_id, "--seats", str(arguments.seats), "--buyers", str(share),
+            "--seconds", str(arguments.seconds), stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(arguments.processes)
+    ]  # fmt: skip
+    return [json.loads((await process.communicate())[0]) for process in processes]
+
+
+async def drained(database_url: str, within: float = 120) -> float:
+    """Wait until outbox, retries and log are empty; answers how long it took."""
+    connection = await asyncpg.connect(database_url)
+    began = asyncio.get_running_loop().time()
+    while await connection.fetchval(DRAINED):
+        if asyncio.get_running_loop().time() - began > within:
+            raise SystemExit("the bus was not drained in time")
+        await asyncio.sleep(0.2)
+    await connection.close()
+    return asyncio.get_running_loop().time() - began
+
+
+async def check(database_url: str, confirmed: int) -> None:
+    connection = await asyncpg.connect(database_url)
+    wrong = {name: count for name, query in CHECKS.items() if (count := await connection.fetchval(query))}
+    rows = await connection.fetchval("SELECT count(*) FROM tenant_rush.bookings WHERE status = 'CONFIRMED'")
+    await connection.close()
+    if rows < confirmed:
+        wrong["confirmed bookings that buyers saw and the database lacks"] = confirmed - rows
+    if wrong:
+        raise SystemExit(f"BROKEN: {wrong}")
+    print(f"checked        no seat sold twice; {rows} confirmed bookings own their seats")
+
+
+def report(
+    arguments: argparse.Namespace, seen: list[dict[str, Any]], references: list[float], cpu: dict[str, float]
+) -> int:
+    times = sorted(time for process in seen for time in process["times"])
+    if not times:
+        raise SystemExit(f"nothing was confirmed: {seen}")
+    rate = len(times) / arguments.seconds
+    tps = statistics.mean(references)
+    percentiles = [times[min(len(times) - 1, int(len(times) * share))] * 1000 for share in (0.5, 0.95, 0.99)]
+    failed: dict[str, int] = {}
+    for process in seen:
+        for what, count in process["failed"].items():
+            failed[what] = failed.get(what, 0) + count
+    print(f"interpreter    {machine.python_implementation()} {machine.python_version()}, {os.cpu_count()} cores")
+    print(f"buyers         {arguments.buyers} in {arguments.processes} processes for {arguments.seconds} s")
+    print(f"confirmed      {len(times)} bookings of 2 seats, {rate:.0f}/s")
+    print("hold→CONFIRMED p50 {:.0f} ms, p95 {:.0f} ms, p99 {:.0f} ms".format(*percentiles))
+    print(
+        f"seats lost     {sum(process['lost'] for process in seen)} holds refused with 409; failures: {failed or 'none'}"
+    )
+    spent = {kind: f"{seconds / len(times) * 1000:.2f}" for kind, seconds in cpu.items()}
+    print(f"CPU ms/booking {', '.join(f'{kind} {value}' for kind, value in spent.items())}")
+    print(f"pgbench        {', '.join(f'{each:.0f}' for each in references)} transactions/s")
+    print(f"ratio          {rate / tps:.3f} of pgbench")
+    return len(times)
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="boxoffice-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        async with platform.running(folder, arguments.port) as box:
+            event_id = await platform.event_on_sale(box, SLUG, arguments.seats)
+            await reference.prepare(box.database_url, folder)
+            measure = partial(reference.transactions_per_second, box.database_url, folder, arguments.reference)
+            references = [await measure(1)]
+            before = box.cpu_seconds()
+            seen = await buy(arguments, box.port, event_id)
+            lag = await drained(box.database_url)
+            cpu = {kind: spent - before[kind] for kind, spent in box.cpu_seconds().items()}
+            references.append(await measure(2))
+            confirmed = report(arguments, seen, references, cpu)
+            print(f"drained        {lag:.1f} s after the last buyer")
+            await check(box.database_url, confirmed)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--buyers", type=int, default=100)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--seats", type=int, default=50_000)
+    parser.add_argument("--reference", type=int, default=5, help="seconds of pgbench before and after")
+    parser.add_argument("--port", type=int, default=18_400)
+    asyncio.run(main(parser.parse_args()))
