@@ -123,8 +123,10 @@ def _bound(host: str, port: int, setting: str) -> socket.socket:
 
 async def prepare(settings: Settings) -> None:
     """Bring the database up to date and refuse to start on one that is not safe."""
+    say("Bringing the database up to date.")
     await app.migrate(settings)
     if settings.demo:
+        say("Filling in the demo; the first time this takes a moment.")
         await app.seed(settings)
     problems = await app.doctor(settings)
     if problems:
