@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
-class Refusal(Exception):  # noqa: N818  (a refusal is an answer, not an error)
+class Refusal(Exception):
     """An anticipated "no". `members` become members of the problem document (RFC 9457, section 3.2)."""
 
     status: ClassVar[int] = 400
