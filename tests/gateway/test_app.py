@@ -136,6 +136,21 @@ async def test_a_person_is_refused_with_a_page_and_a_program_with_a_problem(edge
     assert api.headers["content-type"] == "application/problem+json"
 
 
+async def test_a_service_s_problem_is_a_page_for_a_person_too(edge: Edge, tenant: Tenant) -> None:
+    shop = edge.echoes["storefront"]
+    shop.status, shop.members = 404, {"code": "not_found"}
+    shop.headers = [(b"content-type", b"application/problem+json"), (b"retry-after", b"7")]
+
+    page = await edge.ask("GET", "/nothing", host=host_of(tenant), headers=BROWSER)
+    problem = await edge.ask("GET", "/nothing", host=host_of(tenant))
+
+    assert page.body.decode() == f"<h1>404 not_found {tenant.name}</h1>"
+    assert page.headers["content-length"] == str(len(page.body))
+    assert page.headers["retry-after"] == "7"
+    assert "text/html" in page.headers["content-type"]
+    assert problem.json["code"] == "not_found"
+
+
 async def set_status(database: Database, tenant: Tenant, status: str) -> None:
     async with database.platform() as tx:
         await tx.db.execute("UPDATE platform.tenants SET status = $2 WHERE id = $1", tenant.id, status)

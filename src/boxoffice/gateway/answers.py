@@ -23,6 +23,10 @@ STRICT_TRANSPORT: Header = (b"strict-transport-security", b"max-age=31536000; in
 # Said by the edge alone: a service behind it has no word in these.
 OWN_HEADERS = frozenset({b"server", b"date", b"x-request-id", b"connection", b"keep-alive"})
 
+HTML = b"text/html; charset=utf-8"
+# Fields of a problem document that the page in its place says anew.
+SAID_ANEW = frozenset({b"content-type", b"content-length", b"content-security-policy", STRICT_TRANSPORT[0]})
+
 RenderError = Callable[[int, str, str | None], bytes]
 
 
@@ -41,14 +45,26 @@ async def send_refusal(exchange: Exchange, refusal: Refusal, send: Send, render:
     """A refusal of the edge, as a page for a person who asked for a page, else as a problem document."""
     extra = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers.items()]
     if exchange.for_a_person:
-        name = exchange.tenant.name if exchange.tenant is not None else None
-        content, kind = render(refusal.status, refusal.code, name), b"text/html; charset=utf-8"
+        content, kind = render(refusal.status, refusal.code, _shop(exchange)), HTML
         extra.append((b"content-security-policy", PAGE_POLICY))
     else:
         content, kind = msgspec.json.encode(problem.document(refusal)), problem.CONTENT_TYPE.encode()
     if refusal.status == 413 and not _will_end(exchange):
         extra.append((b"connection", b"close"))
     await send_content(exchange, refusal.status, content, kind, send, [*extra, (b"cache-control", b"no-store")])
+
+
+async def send_page(
+    exchange: Exchange, status: int, problem_document: bytes, headers: Iterable[Header], send: Send, render: RenderError
+) -> None:
+    """A service's problem document as the page that a person asked for."""
+    try:
+        code = msgspec.json.decode(problem_document, type=_Code).code
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        code = ""
+    content = render(status, code, _shop(exchange))
+    kept = [header for header in headers if header[0] not in SAID_ANEW]
+    await send_content(exchange, status, content, HTML, send, [*kept, (b"content-security-policy", PAGE_POLICY)])
 
 
 async def send_fault(exchange: Exchange, send: Send) -> None:
@@ -77,3 +93,11 @@ def _will_end(exchange: Exchange) -> bool:
     """Whether reading the rest of the body is worth it: closing at once would cut off the answer for many clients."""
     length = exchange.given.get(b"content-length", b"")
     return length.isdigit() and int(length) <= DRAINED_BYTES
+
+
+def _shop(exchange: Exchange) -> str | None:
+    return exchange.tenant.name if exchange.tenant is not None else None
+
+
+class _Code(msgspec.Struct):
+    code: str = ""

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 import structlog
 
-from boxoffice.gateway.answers import RenderError, finish, send_fault, send_refusal
+from boxoffice.gateway.answers import RenderError, finish, send_fault, send_page, send_refusal
 from boxoffice.gateway.credentials import guest_cookie
 from boxoffice.gateway.exchange import ASGIApp, Exchange
 from boxoffice.gateway.steps import STEPS, Gate, too_large
 from boxoffice.kernel import telemetry
 from boxoffice.kernel.errors import NotFound, Refusal
-from boxoffice.kernel.problem import passing
+from boxoffice.kernel.problem import CONTENT_TYPE, passing
 from boxoffice.kernel.request import Receive, Scope, Send
 
 BODY_SECONDS = 60.0
+PROBLEM = (b"content-type", CONTENT_TYPE.encode())
 log = structlog.get_logger("gateway")
 
 
@@ -35,7 +36,7 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1008})
             return
         exchange = Exchange(scope)
-        reply = Reply(exchange, send)
+        reply = Reply(exchange, send, self._render_error)
         began = time.perf_counter()
         try:
             await self._pass_on(exchange, receive, reply)
@@ -79,14 +80,16 @@ class Gateway:
 class Reply:
     """The `send` that a service gets: its answer passes through, with the edge's fields added.
 
-    The hold of a new guest is kept back until its end: the guest's token becomes a cookie for the browser.
+    Two answers are kept back until their end: the hold of a new guest, whose token becomes a cookie for the browser,
+    and a problem document where a person asked for a page.
     """
 
-    __slots__ = ("_exchange", "_kept", "_send", "_start", "forwarded", "status")
+    __slots__ = ("_exchange", "_kept", "_render_error", "_send", "_start", "forwarded", "status")
 
-    def __init__(self, exchange: Exchange, send: Send) -> None:
+    def __init__(self, exchange: Exchange, send: Send, render_error: RenderError) -> None:
         self._exchange = exchange
         self._send = send
+        self._render_error = render_error
         self._start: dict[str, Any] | None = None
         self._kept = b""
         self.status = 0
@@ -97,7 +100,7 @@ class Reply:
             self.forwarded = True
             self.status = message["status"]
             start = {**message, "headers": finish(message.get("headers", ()), self._exchange)}
-            if self.status == 201 and makes_guest(self._exchange):
+            if self._is_page(start) or (self.status == 201 and makes_guest(self._exchange)):
                 self._start = start
                 return
             await self._send(start)
@@ -114,8 +117,15 @@ class Reply:
             self.status = message["status"]
         await self._send(message)
 
+    def _is_page(self, start: dict[str, Any]) -> bool:
+        return self.status >= 400 and self._exchange.for_a_person and PROBLEM in start["headers"]
+
     async def _release(self, start: dict[str, Any]) -> None:
         self._start = None
+        if self._is_page(start):
+            headers = start["headers"]
+            await send_page(self._exchange, self.status, self._kept, headers, self._send, self._render_error)
+            return
         token = _guest_token(self._kept)
         if token is not None:
             start["headers"].append((b"set-cookie", guest_cookie(token)))

@@ -30,6 +30,7 @@ dt{font-weight:600}dd{margin:0;min-width:0}
 h3{font-size:1rem;margin:1rem 0 .3rem}
 @media(max-width:32rem){dl{grid-template-columns:1fr}dd{margin-bottom:.6rem}}
 """
+LIMITS = (("minimum", "from"), ("maximum", "to"), ("minLength", "at least"), ("maxLength", "at most"))
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -134,22 +135,24 @@ def _type(name: str, schema: Mapping[str, Any]) -> str:
     return f'<details id="type-{escape(name)}">{label}{says}<dl>{rows}</dl></details>'
 
 
-def _schema(schema: Mapping[str, Any]) -> str:
+def _schema(schema: Mapping[str, Any] | bool) -> str:
     """A schema in a few words; a named type is a link."""
+    if isinstance(schema, bool):
+        return "any value" if schema else "nothing"
     if "$ref" in schema:
         name = escape(str(schema["$ref"]).rpartition("/")[2])
         return f'<a href="#type-{name}">{name}</a>'
     for joined in ("anyOf", "oneOf"):
         if joined in schema:
             return " or ".join(_schema(each) for each in schema[joined])
+    if "prefixItems" in schema:
+        return "list of " + ", then ".join(_schema(each) for each in schema["prefixItems"])
     if schema.get("type") == "array":
-        return f"list of {_schema(schema.get('items', {}))}"
+        return f"list of {_schema(schema.get('items', True))}"
     if "enum" in schema:
         return "one of " + ", ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        return f"names with {_schema(schema['additionalProperties'])}"
     said = str(schema.get("format") or schema.get("type") or "any value")
-    limits = [
-        f"{word} {schema[key]}"
-        for key, word in (("minimum", "from"), ("maximum", "to"), ("minLength", "at least"), ("maxLength", "at most"))
-        if key in schema
-    ]
+    limits = [f"{word} {schema[key]}" for key, word in LIMITS if key in schema]
     return escape(" ".join([said, *limits]))
