@@ -26,4 +26,4 @@ STATEMENTS = """
 
 def upgrade() -> None:
     op.execute(STATEMENTS)
-    op.execute(tenant_wall("platform.dev_mail", "INSERT"))
+    op.execute(tenant_wall("platform.dev_mail", "SELECT, INSERT"))
