@@ -42,6 +42,7 @@ from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.valkey import connect
 from boxoffice.kernel.wake import Wake
+from boxoffice.kernel.walls import escapes
 from boxoffice.messages import TOPICS
 from boxoffice.payments import service as payments
 from boxoffice.settings import Settings
