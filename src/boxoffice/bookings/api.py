@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from boxoffice.bookings import store, views
+from boxoffice.bookings import executor, store, views
 from boxoffice.bookings.actions import Bookings, Request, Shown, not_found
 from boxoffice.bookings.catalogue import Catalogue
 from boxoffice.bookings.domain import Sale, problem
@@ -188,6 +188,15 @@ class Api:
 
     async def show(self, call: Call) -> Answer:
         return _booking_answer(200, await self._shown(call))
+
+    async def purchase(self, call: Call) -> Answer:
+        """For notifications, which does not know the buyer before a booking ends."""
+        booking_id = path_id(call, "booking_id")
+        async with self._database.transaction(call.tenant) as tx:
+            found = await store.load(tx, [booking_id])
+        if booking_id not in found:
+            raise not_found()
+        return Answer(200, executor.purchase(found[booking_id]))
 
     async def pay_again(self, call: Call) -> Answer:
         body: PaymentRequest = call.body

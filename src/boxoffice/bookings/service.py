@@ -93,6 +93,8 @@ def routes(api: Api) -> tuple[Route, ...]:
         Route("POST", f"{booking}/cancellation", api.cancel, Who.BUYER, "Give a booking up", {202: views.BookingView},
               also_suspended=True,
               refusals=("404 booking_not_found", "409 cancellation_closed", "409 in_flight")),
+        Route("GET", "/internal/bookings/{booking_id}/purchase", api.purchase, Who.PEER, "What a mail about it needs",
+              {200: messages.Purchase}, also_suspended=True, refusals=("404 booking_not_found",)),
         Route("GET", f"{booking}/tickets", api.tickets, Who.BUYER, "The tickets", {200: views.Tickets},
               also_suspended=True, refusals=("404 booking_not_found", "409 not_confirmed")),
         Route("GET", "/.well-known/ticket-keys.json", api.ticket_keys, Who.ANYONE, "The keys that sign tickets",
