@@ -5,6 +5,7 @@ query, its body. Whatever refuses it on the way answers as a problem document.
 """
 
 import re
+import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,7 +16,7 @@ import msgspec
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from boxoffice.kernel import problem, request
+from boxoffice.kernel import problem, request, telemetry
 from boxoffice.kernel.body import Reader
 from boxoffice.kernel.errors import Forbidden, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from boxoffice.kernel.hosts import PLATFORM, Hosts
@@ -196,7 +197,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await _serve_no_http(scope, receive, send)
-        request_id = ""
+        request_id, began = "", time.perf_counter()
         bound: dict[str, Any] = {}
         try:
             try:
@@ -214,6 +215,8 @@ class Application:
             except Exception as fault:
                 answer = failed(fault, self._name, request_id)
             await _send(scope, send, answer, request_id or str(uuid7()))
+            seconds = time.perf_counter() - began
+            telemetry.observe_request(self._name, scope.get("route", "none"), scope["method"], answer.status, seconds)
         finally:
             reset_contextvars(**bound)
         return None
@@ -226,6 +229,7 @@ class Application:
         bound.update(bind_contextvars(tenant=slug))
         door, path = self._find(scope, tenant)
         route = door.route
+        scope["route"] = route.path
         if tenant is not None:
             tenant.require_serving(also_suspended=route.also_suspended)
         caller = await self._caller(headers, tenant)
