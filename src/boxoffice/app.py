@@ -44,6 +44,7 @@ from boxoffice.kernel.valkey import connect
 from boxoffice.kernel.wake import Wake
 from boxoffice.kernel.walls import escapes
 from boxoffice.messages import TOPICS
+from boxoffice.notifications import service as notifications
 from boxoffice.payments import service as payments
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
@@ -53,7 +54,7 @@ from boxoffice.tenants.domain import Plan
 from boxoffice.tenants.onboarding import Applicant, Onboarding
 
 Login = Literal["web", "worker"]
-SERVICES = ("tenants", "auth", "events", "bookings", "payments", "storefront", "reference")
+SERVICES = ("tenants", "auth", "events", "bookings", "payments", "notifications", "storefront", "reference")
 API_VERSION = "1.0"  # of the public contract; it grows when something is added
 BANK_CONNECTIONS = 4
 
@@ -117,6 +118,11 @@ def services(process: Process) -> list[Service]:
             public_url=f"http://{{slug}}.{settings.domain}:{settings.port}",
             internal_url=f"http://127.0.0.1:{settings.port}", settle_seconds=settings.settle_seconds,
             slow_seconds=settings.simulated_slow_seconds, captured_late_seconds=settings.simulated_late_seconds,
+        ),
+        notifications.build(
+            database=database, directory=directory, peers=process.peers("notifications"),
+            public_url=f"http://{{slug}}.{settings.domain}:{settings.port}", smtp_url=settings.smtp_url,
+            mail_from=settings.mail_from or f"tickets@{settings.domain}",
         ),
         storefront.build(peers=process.peers("storefront")),
     ]  # fmt: skip
