@@ -7,9 +7,10 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from boxoffice.events import actions, domain, store
+from boxoffice.events import actions, store
 from boxoffice.events.domain import DRAFT, PUBLIC, STATUSES, Event
 from boxoffice.kernel import idempotency, paging
+from boxoffice.kernel.body import Instant
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import NotFound
 from boxoffice.kernel.http import Answer, Call, etag_matches, path_id
@@ -33,21 +34,21 @@ class CategoryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class SalesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When tickets can be had."""
 
-    opens_at: datetime
-    closes_at: datetime
+    opens_at: Instant
+    closes_at: Instant
 
 
 class EventBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new event. Without `sales` it is on sale from now until it starts."""
 
     name: str
-    starts_at: datetime
+    starts_at: Instant
     currency: str
     categories: list[CategoryBody]
     description: str = ""
     venue: str = ""
     time_zone: str = "UTC"
-    doors_at: datetime | None = None
+    doors_at: Instant | None = None
     sales: SalesBody | None = None
     max_seats_per_booking: int = 10
 
@@ -56,13 +57,13 @@ class EventPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What shall be otherwise; absent fields stay."""
 
     name: str | UnsetType = UNSET
-    starts_at: datetime | UnsetType = UNSET
+    starts_at: Instant | UnsetType = UNSET
     currency: str | UnsetType = UNSET
     categories: list[CategoryBody] | UnsetType = UNSET
     description: str | UnsetType = UNSET
     venue: str | UnsetType = UNSET
     time_zone: str | UnsetType = UNSET
-    doors_at: datetime | UnsetType | None = UNSET
+    doors_at: Instant | UnsetType | None = UNSET
     sales: SalesBody | UnsetType = UNSET
     max_seats_per_booking: int | UnsetType = UNSET
 
@@ -71,8 +72,8 @@ class EventQuery(PageQuery, frozen=True, kw_only=True):
     """Filters of the list: a search text, a range of starts, a status."""
 
     q: str | None = None
-    from_: datetime | None = msgspec.field(name="from", default=None)
-    to: datetime | None = None
+    from_: Instant | None = msgspec.field(name="from", default=None)
+    to: Instant | None = None
     status: Literal["DRAFT", "PUBLISHING", "PUBLISHED", "CANCELLED", "ENDED"] | None = None
 
 
@@ -217,7 +218,6 @@ def _aware(after: tuple[datetime, UUID] | None) -> tuple[datetime, UUID] | None:
 
 
 def _drafted(body: EventBody, by: str, now: datetime) -> Event:
-    _require_offsets(body)
     opens, closes = (body.sales.opens_at, body.sales.closes_at) if body.sales else (now, body.starts_at)
     if body.sales is None and closes <= opens:
         closes = opens + timedelta(seconds=1)  # an event of the past is never on sale
@@ -230,10 +230,8 @@ def _drafted(body: EventBody, by: str, now: datetime) -> Event:
 
 
 def _patched(before: Event, patch: EventPatch) -> Event:
-    _require_offsets(patch)
-    given = {
-        name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not UNSET
-    }  # fmt: skip
+    given = {name: value for name in patch.__struct_fields__ if (value := getattr(patch, name)) is not UNSET}
+    given |= {name: given[name].strip() for name in ("name", "venue") if name in given}
     if "categories" in given:
         given["categories"] = _categories(given["categories"])
     if "sales" in given:
@@ -247,14 +245,3 @@ def _categories(bodies: list[CategoryBody]) -> list[Category]:
         Category(key=body.key, name=body.name.strip(), color=body.color, price_minor=body.price_minor)
         for body in bodies
     ]
-
-
-def _require_offsets(body: EventBody | EventPatch) -> None:
-    """Refuse times without an offset: nobody can know which moment they mean."""
-    times = {"starts_at": body.starts_at, "doors_at": body.doors_at}
-    if isinstance(body.sales, SalesBody):
-        times |= {"sales.opens_at": body.sales.opens_at, "sales.closes_at": body.sales.closes_at}
-    domain.refuse([
-        (path, "no_offset", "Write times with an offset, like 2027-01-31T20:00:00+01:00.")
-        for path, at in times.items() if isinstance(at, datetime) and at.tzinfo is None
-    ])  # fmt: skip
