@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from boxoffice.kernel import outbox, timers
-from boxoffice.kernel.errors import Unavailable
+from boxoffice.kernel.errors import Refusal, Unavailable
 from boxoffice.kernel.message import Envelope, Message
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.wake import OUTBOX, TIMERS, Wake
@@ -169,8 +169,10 @@ class Database:
                 await tx.flush()
                 if await db.execute("COMMIT") != "COMMIT":
                     raise RuntimeError("the transaction had failed before its commit")
-            except BaseException:
+            except BaseException as fault:
                 await _roll_back(db)
+                if db.is_closed() and isinstance(fault, Exception) and not isinstance(fault, Refusal):
+                    raise _not_answering() from fault
                 raise
         for what in tx.rings:
             self.wake.ring(what)
@@ -196,11 +198,15 @@ async def _acquired(pool: Any) -> AsyncIterator[Any]:
         raise Unavailable("overloaded", "All connections are busy; try again in a moment.") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
         log.warning("database_not_reached", fault=repr(fault))
-        raise Unavailable("unavailable", "The database does not answer; try again in a moment.") from fault
+        raise _not_answering() from fault
     try:
         yield db
     finally:
         await asyncio.shield(pool.release(db))
+
+
+def _not_answering() -> Unavailable:
+    return Unavailable("unavailable", "The database does not answer; try again in a moment.")
 
 
 async def _roll_back(db: Any) -> None:
