@@ -170,8 +170,8 @@ class Database:
                 if await db.execute("COMMIT") != "COMMIT":
                     raise RuntimeError("the transaction had failed before its commit")
             except BaseException as fault:
-                await _roll_back(db)
-                if db.is_closed() and isinstance(fault, Exception) and not isinstance(fault, Refusal):
+                lost = not await _roll_back(db)
+                if lost and isinstance(fault, Exception) and not isinstance(fault, Refusal):
                     raise _not_answering() from fault
                 raise
         for what in tx.rings:
@@ -209,13 +209,16 @@ def _not_answering() -> Unavailable:
     return Unavailable("unavailable", "The database does not answer; try again in a moment.")
 
 
-async def _roll_back(db: Any) -> None:
-    """End the transaction whatever state it is in; a connection that cannot even roll back is thrown away."""
+async def _roll_back(db: Any) -> bool:
+    """End the transaction whatever state it is in; false when its connection is of no more use."""
     try:
-        if not db.is_closed() and db.is_in_transaction():
+        if db.is_closed():
+            return False
+        if db.is_in_transaction():
             await asyncio.wait_for(db.execute("ROLLBACK"), 5)
     except BaseException as fault:
-        with contextlib.suppress(asyncpg.InterfaceError):  # a connection that died has left the pool by itself
-            db.terminate()
+        db.terminate()
         if not isinstance(fault, Exception):
             raise
+        return False
+    return True
