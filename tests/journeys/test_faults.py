@@ -1,0 +1,70 @@
+"""Parts fail while people buy."""
+
+import os
+import signal
+
+import aiohttp
+
+from tests.support.platform import Platform
+from tests.support.waiting import eventually
+
+
+async def test_while_valkey_does_not_answer_the_sale_goes_on(platform: Platform) -> None:
+    slug = await platform.tenant()
+    event = await platform.event(slug)
+    guest = await platform.guest(slug)
+    pid = platform.server_pid("valkey")
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        held = await platform.hold(slug, event, [5], guest=guest)
+        booked = await platform.book(slug, held.json["token"], guest=guest)
+        await platform.until(slug, booked.json["id"], "CONFIRMED", guest=guest)
+        again = await platform.hold(slug, event, [5])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert (held.status, held.json["exclusive"]) == (201, False)
+    assert booked.status == 202
+    assert again.status == 409
+
+
+async def test_after_valkey_was_killed_it_is_started_again_and_holds_are_exclusive_again(platform: Platform) -> None:
+    slug = await platform.tenant()
+    event = await platform.event(slug)
+
+    os.kill(platform.server_pid("valkey"), signal.SIGKILL)
+    without = await platform.hold(slug, event, [0])
+
+    async def exclusive() -> bool:
+        held = await platform.hold(slug, event, [1])
+        return held.status == 409 or bool(held.json["exclusive"])
+
+    assert without.status == 201
+    await eventually(exclusive, within=20)
+
+
+async def test_after_a_crash_of_postgresql_a_booking_is_still_there(platform: Platform) -> None:
+    slug = await platform.tenant()
+    event = await platform.event(slug)
+    guest = await platform.guest(slug)
+    held = await platform.hold(slug, event, [0], guest=guest)
+    booked = await platform.book(slug, held.json["token"], guest=guest)
+
+    os.kill(platform.server_pid("postmaster"), signal.SIGKILL)
+
+    await platform.until(slug, booked.json["id"], "CONFIRMED", guest=guest, within=40)
+    taken = await platform.hold(slug, event, [0])
+    assert taken.status == 409
+
+
+async def test_the_admin_port_tells_of_health_and_metrics(platform: Platform) -> None:
+    base = f"http://127.0.0.1:{platform.admin_port}"
+
+    async with aiohttp.ClientSession() as session:
+        live, ready = await session.get(f"{base}/health/live"), await session.get(f"{base}/health/ready")
+        metrics = await (await session.get(f"{base}/metrics")).text()
+
+    assert (live.status, ready.status) == (200, 200)
+    assert 'http_server_requests_total{code_class="2xx"' in metrics
+    assert "outbox_messages" in metrics
