@@ -1,4 +1,5 @@
 // The basket beside the hall: what is held, the whole price, the clock, and the way to the till.
+import { useEffect, useState } from "preact/hooks";
 import { seatName } from "../seatmap/plan";
 import { formatCountdown } from "../shared/clock";
 import { formatAmount, formatMoney } from "../shared/money";
@@ -26,7 +27,8 @@ export function BasketPanel({ model }: { model: PickerModel }) {
 /** On narrow screens the basket lies below the hall: this bar keeps its sum and its clock in view. */
 export function BasketBar({ model }: { model: PickerModel }) {
   const hold = model.keeper.basket.value.hold;
-  if (!hold) return null;
+  const narrow = useMedia("(max-width: 62rem)");
+  if (!hold || !narrow) return null;
   const seats = hold.seats.length;
   return (
     <a class="basket-bar" href="#basket">
@@ -38,6 +40,17 @@ export function BasketBar({ model }: { model: PickerModel }) {
       </span>
     </a>
   );
+}
+
+function useMedia(query: string): boolean {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const media = matchMedia(query);
+    const listen = () => setMatches(media.matches);
+    media.addEventListener("change", listen);
+    return () => media.removeEventListener("change", listen);
+  }, [query]);
+  return matches;
 }
 
 function Remaining({ until, clock }: { until: string; clock: PickerModel["clock"] }) {

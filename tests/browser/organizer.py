@@ -1,0 +1,167 @@
+"""An organizer who sets up a sale over the public API, as people and programs do."""
+
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from boxoffice.kernel.ids import uuid7
+from tests.support.waiting import eventually
+
+PASSWORD = "a-long-enough-password"
+DOMAIN = "localhost"
+
+
+def free_ports() -> tuple[int, int]:
+    """Two ports that nobody listens on."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+class Api:
+    """The platform's HTTP API: connects to the loopback and names the host."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def url(self, slug: str, path: str) -> str:
+        """An address as a browser wants it."""
+        return f"http://{slug}.{DOMAIN}:{self.port}{path}"
+
+    async def call(
+        self, slug: str, method: str, path: str, body: Any = None, *, token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:  # fmt: skip
+        """The answer's JSON; anything but success fails the test."""
+        assert self._session is not None
+        sent = {"Host": f"{slug}.{DOMAIN}:{self.port}", **({"Authorization": f"Bearer {token}"} if token else {})}
+        address = f"http://127.0.0.1:{self.port}{path}"
+        async with self._session.request(method, address, json=body, headers={**sent, **(headers or {})}) as answer:
+            text = await answer.text()
+            assert answer.status < 400, f"{method} {path}: {answer.status} {text}"
+            return await answer.json() if text else None
+
+    async def sign_in(self, slug: str, email: str, password: str) -> str:
+        tokens = await self.call(slug, "POST", "/api/auth/login", {"email": email, "password": password})
+        token: str = tokens["access_token"]
+        return token
+
+
+def hall(rows: int = 6, seats: int = 12) -> dict[str, Any]:
+    """A small theatre: stalls in front, a circle behind."""
+
+    def row(label: str, category: str, y: int) -> dict[str, Any]:
+        points = [100, y] + [10, 0] * (seats - 1)
+        return {"label": label, "numbers": f"1..{seats}", "category": category, "xy": points}
+
+    labels = [chr(ord("A") + index) for index in range(rows)]
+    return {
+        "format": "seatplan/1", "name": "Small hall", "size": [800, 600], "focal": [200, 20],
+        "categories": [{"key": "stalls", "name": "Stalls", "color": "#0072B2"},
+                       {"key": "circle", "name": "Circle", "color": "#D55E00"}],
+        "zones": [
+            {"key": "S", "name": "Stalls", "kind": "seats",
+             "rows": [row(label, "stalls", 100 + 20 * index) for index, label in enumerate(labels)]},
+            {"key": "C", "name": "Circle", "kind": "seats", "rows": [row("A", "circle", 400)]},
+        ],
+    }  # fmt: skip
+
+
+def floor(capacity: int = 30) -> dict[str, Any]:
+    """One standing area."""
+    return {
+        "format": "seatplan/1", "name": "Floor", "size": [400, 400],
+        "categories": [{"key": "floor", "name": "Standing", "color": "#009E73"}],
+        "zones": [{"key": "F", "name": "Floor", "kind": "standing", "capacity": capacity, "category": "floor",
+                   "outline": [0, 0, 100, 0, 100, 100, 0, 100]}],
+    }  # fmt: skip
+
+
+class Organizer:
+    """One organizer with a box office of their own."""
+
+    def __init__(self, api: Api, slug: str, token: str) -> None:
+        self._api = api
+        self.slug = slug
+        self._token = token
+
+    @classmethod
+    async def onboard(cls, api: Api, operator: str, settings: Mapping[str, Any]) -> Self:
+        slug = f"shop-{uuid7().hex[-12:]}"
+        email = f"admin@{slug}.example"
+        admin = {"email": email, "password": PASSWORD, "first_name": "Ada", "last_name": "Admin"}
+        order = {"slug": slug, "name": f"Theatre {slug[-4:]}", "admin": admin}
+        key = {"Idempotency-Key": slug}
+        tenant = await api.call("platform", "POST", "/api/tenants", order, token=operator, headers=key)
+        path = f"/api/tenants/{tenant['id']}"
+
+        async def is_active() -> bool:
+            return bool((await api.call("platform", "GET", path, token=operator))["status"] == "ACTIVE")
+
+        await eventually(is_active, within=30)
+        if settings:
+            await api.call("platform", "PATCH", path, {"settings": dict(settings)}, token=operator)
+        return cls(api, slug, await api.sign_in(slug, email, PASSWORD))
+
+    def url(self, path: str = "/") -> str:
+        return self._api.url(self.slug, path)
+
+    def mail_url(self, address: str) -> str:
+        return self._api.url("platform", f"/dev/mail?to={address}")
+
+    async def sell(self, plan: dict[str, Any], prices: Mapping[str, int], name: str = "The Tempest") -> str:
+        """Publish an event and return its id once it is on sale."""
+        now = datetime.now(UTC)
+        categories = [
+            {"key": each["key"], "name": each["name"], "color": each["color"], "price_minor": prices[each["key"]]}
+            for each in plan["categories"]
+        ]
+        event = {
+            "name": name, "description": "A storm.\n\nAn island.", "venue": "Small hall, Berlin",
+            "time_zone": "Europe/Berlin", "starts_at": (now + timedelta(days=30)).isoformat(),
+            "doors_at": (now + timedelta(days=30, hours=-1)).isoformat(), "currency": "EUR",
+            "categories": categories, "max_seats_per_booking": 10,
+            "sales": {"opens_at": (now - timedelta(days=1)).isoformat(),
+                      "closes_at": (now + timedelta(days=29)).isoformat()},
+        }  # fmt: skip
+        made = await self._call("POST", "/api/events", event)
+        path = f"/api/events/{made['id']}"
+        await self._call("PUT", f"{path}/seat-plan", plan)
+        await self._call("POST", f"{path}/publication")
+
+        async def is_open() -> bool:
+            return bool((await self._call("GET", path))["sale"] == "open")
+
+        await eventually(is_open, within=30)
+        event_id: str = made["id"]
+        return event_id
+
+    async def counts(self, event_id: str) -> dict[str, int]:
+        """How many seats are available, held, sold and blocked."""
+        answer: dict[str, int] = (await self._call("GET", f"/api/events/{event_id}/availability"))["counts"]
+        return answer
+
+    async def mails(self, address: str) -> list[dict[str, Any]]:
+        headers = {"Accept": "application/json"}
+        answer = await self._api.call("platform", "GET", f"/dev/mail?to={address}", headers=headers)
+        items: list[dict[str, Any]] = answer["items"]
+        return items
+
+    async def _call(self, method: str, path: str, body: Any = None) -> Any:
+        return await self._api.call(self.slug, method, path, body, token=self._token)
