@@ -54,10 +54,11 @@ async def test_a_connection_that_postgresql_ends_means_not_now(
             await superuser.close()
             await tx.db.fetchval("SELECT 1")
 
-    with pytest.raises(Exception, match=r".") as fault:
+    with pytest.raises(Unavailable) as refused:
         await lose_the_connection()
 
-    assert problem.passing(fault.value) is not None
+    assert refused.value.__cause__ is not None
+    assert problem.passing(refused.value.__cause__) is not None
 
 
 async def test_a_statement_that_is_wrong_is_a_fault(web_database: Database, tenant: Tenant) -> None:

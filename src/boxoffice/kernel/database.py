@@ -217,7 +217,8 @@ async def _roll_back(db: Any) -> bool:
         if db.is_in_transaction():
             await asyncio.wait_for(db.execute("ROLLBACK"), 5)
     except BaseException as fault:
-        db.terminate()
+        with contextlib.suppress(asyncpg.InterfaceError):  # a connection that died has left the pool by itself
+            db.terminate()
         if not isinstance(fault, Exception):
             raise
         return False
