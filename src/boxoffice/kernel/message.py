@@ -14,7 +14,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A fact, in the past tense. Subclasses name their topic; `subject` is the aggregate whose order is kept."""
 
     topic: ClassVar[str]
-    version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 1
 
     @property
     def subject(self) -> UUID:

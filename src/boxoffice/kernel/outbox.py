@@ -38,7 +38,7 @@ def outgoing(tenant: "Tenant", message: Message, id: UUID | None, causation: UUI
         "subject": str(subject),
         "tenantid": str(tenant.id),
         "partitionkey": key,
-        "schemaversion": str(message.version),
+        "schemaversion": str(message.schema_version),
         "correlationid": tx.correlation_id or str(subject),
     }
     cause = tx.causes.get(str(subject))
