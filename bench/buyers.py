@@ -12,7 +12,8 @@ import random
 import time
 import uuid
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1  # doubling, at most MOST_SECONDS: as a page would
+MOST_SECONDS = 0.4
 
 
 class Connection:
@@ -81,8 +82,10 @@ async def buy(connection: Connection, event: str, seats: int, tally: Tally) -> b
         tally.fail(f"book {status}")
         return False
     booking = json.loads(answer)
+    pause = POLL_SECONDS
     while booking["status"] == "PENDING_PAYMENT":
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, MOST_SECONDS)
         status, answer = await connection.call("GET", f"/api/bookings/{booking['id']}", headers=guest)
         if status != 200:
             tally.fail(f"show {status}")

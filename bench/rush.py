@@ -96,9 +96,8 @@ def report(
     print(f"buyers         {arguments.buyers} in {arguments.processes} processes for {arguments.seconds} s")
     print(f"confirmed      {len(times)} bookings of 2 seats, {rate:.0f}/s")
     print("hold→CONFIRMED p50 {:.0f} ms, p95 {:.0f} ms, p99 {:.0f} ms".format(*percentiles))
-    print(
-        f"seats lost     {sum(process['lost'] for process in seen)} holds refused with 409; failures: {failed or 'none'}"
-    )
+    lost = sum(process["lost"] for process in seen)
+    print(f"seats lost     {lost} holds refused with 409; failures: {failed or 'none'}")
     spent = {kind: f"{seconds / len(times) * 1000:.2f}" for kind, seconds in cpu.items()}
     print(f"CPU ms/booking {', '.join(f'{kind} {value}' for kind, value in spent.items())}")
     print(f"pgbench        {', '.join(f'{each:.0f}' for each in references)} transactions/s")
@@ -109,7 +108,7 @@ def report(
 async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="boxoffice-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)
+        os.chmod(name, 0o755)
         async with platform.running(folder, arguments.port) as box:
             event_id = await platform.event_on_sale(box, SLUG, arguments.seats)
             await reference.prepare(box.database_url, folder)
