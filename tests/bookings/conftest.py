@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
 
-from boxoffice import messages
 from boxoffice.bookings.actions import Bookings, Request, Shown, open_with_inventory
 from boxoffice.bookings.catalogue import Catalogue
 from boxoffice.bookings.executor import TIMER, Executor
@@ -23,11 +23,14 @@ from boxoffice.kernel.database import Database
 from boxoffice.kernel.idempotency import Wanted
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.keys import Keyring
+from boxoffice.kernel.message import Message
 from boxoffice.kernel.peers import Peers
-from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.messages import Category, PaymentCompleted, PaymentFailed, Sale
 from boxoffice.seating.parse import parse
+from tests.bookings.till import Till
 from tests.seating import plans
+from tests.support.shop import Shop, open_shop
 from tests.support.traffic import armed, deliver, published
 
 GRACE = timedelta(seconds=120)
@@ -107,7 +110,7 @@ class Office:
             )  # fmt: skip
         return [row["seat_no"] for row in rows]
 
-    async def told(self, *kinds: type[messages.Message]) -> Sequence[messages.Message]:
+    async def told(self, *kinds: type[Message]) -> Sequence[Message]:
         return await published(self.database, self.tenant, *kinds)
 
 
@@ -151,3 +154,17 @@ async def office(database: Database, tenant: Tenant, valkey: Redis, keyring: Key
 async def free_office(database: Database, tenant: Tenant, valkey: Redis, keyring: Keyring) -> Office:
     """The same hall, its gold seats free of charge."""
     return await open_office(database, tenant, valkey, keyring, gold=0)
+
+
+@pytest.fixture
+async def shop(database: Database, web_database: Database, tenant: Tenant, valkey: Redis, keyring: Keyring) -> Shop:
+    return open_shop(web_database, Directory(web_database), tenant, valkey, keyring, worker=database)
+
+
+async def open_till(shop: Shop, **fields: Any) -> Till:
+    return Till(shop, await shop.publish(HALL, **fields), shop.guest())
+
+
+@pytest.fixture
+async def till(shop: Shop) -> Till:
+    return await open_till(shop)
