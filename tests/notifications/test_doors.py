@@ -1,5 +1,6 @@
 """The mailbox of a platform without a mail server, the templates, and what was given up, over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +17,14 @@ from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.notifications import service
 from boxoffice.notifications.actions import SEND
+from boxoffice.notifications.mailbox import Emptying
+from boxoffice.notifications.store import Kept
 from tests.notifications.conftest import PostRoom
 from tests.support.asgi import Response, request
 from tests.support.mail_server import TinyMailServer
 from tests.support.servers import temporary_folder
 from tests.support.traffic import run_due
+from tests.support.waiting import eventually
 
 PLATFORM = "platform.localhost"
 JSON = {"Accept": "application/json"}
@@ -73,6 +77,12 @@ def build(database: Database, directory: Directory, post: PostRoom, keyring: Key
     return Doors(app, issuer, post, built.senders[SEND])
 
 
+async def only(post: PostRoom, address: str) -> list[Kept]:
+    """The address's mailbox, once a single mail is in it."""
+    kept = await post.mailbox(address)
+    return kept if len(kept) == 1 else []
+
+
 async def test_the_mailbox_shows_what_would_have_been_sent(doors: Doors, address: str) -> None:
     message = await doors.post.confirm(address)
     await doors.post.send()
@@ -113,6 +123,23 @@ async def test_the_newest_mail_comes_first(doors: Doors, address: str) -> None:
     times = [mail["at"] for mail in answer.json["items"]]
     assert times == sorted(times, reverse=True)
     assert len(times) == 2
+
+
+async def test_the_mailbox_forgets_after_a_week(doors: Doors, address: str) -> None:
+    for _ in range(2):
+        await doors.post.confirm(address)
+    await doors.post.send()
+    old, new = await doors.post.mailbox(address)
+    async with doors.post.database.platform() as tx:
+        await tx.db.execute("UPDATE platform.dev_mail SET at = now() - interval '8 days' WHERE id = $1", old.id)
+    stop = asyncio.Event()
+
+    emptying = asyncio.create_task(Emptying(doors.post.database).run(stop))
+    left = await eventually(lambda: only(doors.post, address))
+    stop.set()
+    await emptying
+
+    assert [mail.id for mail in left] == [new.id]
 
 
 async def test_a_mail_that_does_not_exist_is_not_found(doors: Doors) -> None:

@@ -1,7 +1,13 @@
 """Mails arrive once, whatever the mail server does."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
+from boxoffice.kernel.lanes import Lanes
+from boxoffice.kernel.retries import Policy
+from boxoffice.kernel.service import Service
+from boxoffice.kernel.tenancy import Directory
 from boxoffice.messages import BookingConfirmed, PaymentFailed
 from boxoffice.notifications import actions, domain
 from boxoffice.notifications.actions import SEND, telling
@@ -9,6 +15,17 @@ from tests.notifications.conftest import PostRoom
 from tests.support.mail_server import TinyMailServer
 from tests.support.purchases import purchase
 from tests.support.traffic import armed, deliver, received
+from tests.support.waiting import eventually
+
+
+async def has_failed(post: PostRoom) -> bool:
+    async with post.database.transaction(post.tenant) as tx:
+        failed: bool = await tx.db.fetchval("SELECT exists (SELECT FROM notifications WHERE last_error IS NOT NULL)")
+    return failed
+
+
+async def is_over(post: PostRoom) -> bool:
+    return await post.waiting() == 0
 
 
 async def test_a_confirmed_booking_is_mailed_once(sent_post: PostRoom, mail_server: TinyMailServer) -> None:
@@ -46,6 +63,28 @@ async def test_a_mail_server_that_is_down_costs_patience_and_no_mail(
     assert len(mail_server.to(address)) == 1
     assert await sent_post.waiting() == 0
     assert await sent_post.send() == 0
+
+
+async def test_the_timers_of_a_worker_try_again_by_themselves(
+    sent_post: PostRoom, mail_server: TinyMailServer, directory: Directory, address: str
+) -> None:
+    patient = replace(sent_post.sending, attempts_max=1_000)
+    service = Service(name="notifications", senders={SEND: patient.send})
+    lanes = Lanes([service], sent_post.database, directory, lease=timedelta(seconds=10), policy=Policy())
+    await mail_server.stop()
+    await sent_post.confirm(address)
+
+    stop = asyncio.Event()
+    working = asyncio.create_task(lanes.run(stop))
+    try:
+        await eventually(lambda: has_failed(sent_post))
+        await mail_server.start()
+        await eventually(lambda: is_over(sent_post))
+    finally:
+        stop.set()
+        await working
+
+    assert len(mail_server.to(address)) == 1
 
 
 async def test_the_same_message_again_sends_nothing_more(

@@ -1,13 +1,22 @@
 """The page /dev/mail: the mailbox of a platform without a mail server."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 from uuid import UUID
 
+import structlog
+
+from boxoffice.kernel.database import Database
+from boxoffice.notifications import store
 from boxoffice.notifications.rendering import FOLDER, Rendered, fill_page
 
+KEPT = timedelta(days=7)
+EMPTYING_SECONDS = 3600.0
+log = structlog.get_logger("mailbox")
 EMPTY = '<p class="empty">Nothing here yet.</p>'
 
 
@@ -50,6 +59,23 @@ class Pages:
     def _page(self, name: str, values: dict[str, str], raw: dict[str, str]) -> bytes:
         body = fill_page(self._sources[name], values, raw)
         return fill_page(self._sources["mailbox"], {}, {"body": body}).encode()
+
+
+@dataclass(frozen=True)
+class Emptying:
+    """A loop of the worker: mail is kept for a week."""
+
+    database: Database
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                async with self.database.platform() as tx:
+                    await store.forget_kept(tx, tx.now - KEPT)
+            except Exception as fault:  # the database is away: another hour does not matter
+                log.warning("mailbox_not_emptied", fault=repr(fault))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), EMPTYING_SECONDS)
 
 
 def _clock(at: datetime) -> str:

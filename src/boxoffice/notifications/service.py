@@ -23,7 +23,7 @@ from boxoffice.messages import (
 from boxoffice.notifications import actions, domain
 from boxoffice.notifications.actions import SEND, telling, telling_organizers
 from boxoffice.notifications.api import DeadList, MailList, MailView, NotificationDoors, Search, TemplateList
-from boxoffice.notifications.mailbox import Pages
+from boxoffice.notifications.mailbox import Emptying, Pages
 from boxoffice.notifications.rendering import Templates
 from boxoffice.notifications.sender import MailServer
 from boxoffice.notifications.sending import Sending
@@ -82,5 +82,6 @@ def build(
             on(EventCancelled,   telling_organizers(domain.event_cancelled)),
         ],
         senders={SEND: sending.send},
+        loops=[Emptying(database).run],
     )
     # fmt: on

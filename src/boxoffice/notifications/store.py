@@ -172,6 +172,11 @@ async def kept(tx: Tx, recipient: str | None, limit: int) -> list[Kept]:
     return [Kept(row["id"], row["tenant_id"], _notice(row), row["at"]) for row in rows]
 
 
+async def forget_kept(tx: Tx, before: datetime) -> None:
+    """Empty the mailbox of what is older."""
+    await tx.db.execute("DELETE FROM platform.dev_mail WHERE at < $1", before)
+
+
 async def kept_mail(tx: Tx, id: UUID) -> Kept | None:
     row = await tx.db.fetchrow(
         "SELECT id, tenant_id, channel, recipient, template, payload, at FROM platform.dev_mail WHERE id = $1", id

@@ -2,6 +2,8 @@
 
 from html import escape
 
+WHOLE_UNITS = frozenset({"JPY", "KRW", "CLP", "ISK", "VND", "XAF", "XOF"})
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Approve the payment</title>
@@ -37,7 +39,7 @@ def render(
     *, merchant: str, description: str, amount_minor: int, currency: str, waiting: bool, return_url: str
 ) -> str:  # fmt: skip
     choice = CHOICE if waiting else DECIDED % {"url": escape(return_url)}
-    amount = f"{amount_minor / 100:,.2f} {currency}"
+    amount = f"{amount_minor:,} {currency}" if currency in WHOLE_UNITS else f"{amount_minor / 100:,.2f} {currency}"
     return PAGE % {
         "merchant": escape(merchant), "description": escape(description), "amount": escape(amount), "choice": choice,
     }  # fmt: skip
