@@ -29,6 +29,7 @@ from boxoffice.kernel import openapi as contract
 from boxoffice.kernel.bus.pglog import PgLog
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Invalid, Refusal
+from boxoffice.kernel.gauges import Sampler, watch_pool
 from boxoffice.kernel.health import Health, serve
 from boxoffice.kernel.hosts import Hosts
 from boxoffice.kernel.identity import SERVICE_KEYS, Caller, Verifier
@@ -42,7 +43,6 @@ from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.valkey import connect
 from boxoffice.kernel.wake import Wake
-from boxoffice.kernel.walls import escapes
 from boxoffice.messages import TOPICS
 from boxoffice.notifications import service as notifications
 from boxoffice.payments import service as payments
@@ -171,6 +171,7 @@ class Web:
             async with process(self._settings, "web") as parts, asyncio.TaskGroup() as tasks:
                 self._gateway = gateway(parts)
                 tasks.create_task(parts.directory.keep_fresh(stop))
+                tasks.create_task(watch_pool(parts.database, "web", stop))
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 stop.set()
@@ -217,7 +218,10 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
                 return bool(await db.fetchval("SELECT true"))
 
         served_until = asyncio.Event()
+        sampler = Sampler(parts.database, bus, [each.name for each in parts.services if each.subscriptions])
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(sampler.run(stop))
+            tasks.create_task(watch_pool(parts.database, "worker", stop))
             tasks.create_task(serve(Health({"worker": works, "database": answers}), settings.admin_port, served_until))
             await worker.run(
                 parts.services, parts.database, parts.directory, bus, stop,
@@ -308,6 +312,11 @@ def _as_startup_problem() -> Iterator[None]:
 
 def openapi() -> dict[str, Any]:
     """The OpenAPI document of all services; connects to nothing."""
+    return contract.document(described_services(), API_VERSION)
+
+
+def described_services() -> list[Service]:
+    """Every service with its doors, to be read about; connects to nothing."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             data=Path(folder), database_url="postgresql:///boxoffice", valkey_url="unix:///nowhere", demo=False
@@ -317,4 +326,4 @@ def openapi() -> dict[str, Any]:
             settings, "web", database, database, Directory(database), connect(settings.valkey_url),
             Keyring(Path(folder) / "keys"),
         )  # fmt: skip
-        return contract.document(parts.services, API_VERSION)
+        return parts.services

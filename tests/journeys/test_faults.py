@@ -58,13 +58,24 @@ async def test_after_a_crash_of_postgresql_a_booking_is_still_there(platform: Pl
     assert taken.status == 409
 
 
-async def test_the_admin_port_tells_of_health_and_metrics(platform: Platform) -> None:
+async def test_the_admin_port_tells_of_health_and_of_the_traffic_of_all_processes(
+    platform: Platform, slug: str
+) -> None:
     base = f"http://127.0.0.1:{platform.admin_port}"
+    await platform.ask("GET", "/api/events", slug=slug)
 
     async with aiohttp.ClientSession() as session:
         live, ready = await session.get(f"{base}/health/live"), await session.get(f"{base}/health/ready")
-        metrics = await (await session.get(f"{base}/metrics")).text()
+
+        async def metrics() -> str:
+            text = await (await session.get(f"{base}/metrics")).text()
+            return text if 'consumer_lag_messages{group="bookings"' in text else ""
+
+        told = await eventually(metrics)
 
     assert (live.status, ready.status) == (200, 200)
-    assert 'http_server_requests_total{code_class="2xx"' in metrics
-    assert "outbox_messages" in metrics
+    served = 'http_server_requests_total{code_class="2xx",method="GET",route="/api/events",service="events"}'
+    assert served in told
+    assert f'tenant_requests_total{{code_class="2xx",tenant="{slug}"}}' in told
+    assert 'messages_handled_total{group="bookings",outcome="done"}' in told
+    assert 'pool_connections_in_use{process="web"}' in told

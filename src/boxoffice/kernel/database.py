@@ -127,6 +127,11 @@ class Database:
 
         return cls(await pool(pool_size), await pool(reserve_size), platform_role, wake)
 
+    @property
+    def connections_in_use(self) -> int:
+        """Connections that somebody has taken at the moment, out of both pools."""
+        return sum(pool.get_size() - pool.get_idle_size() for pool in (self._pool, self._reserve))
+
     async def close(self) -> None:
         for pool in (self._pool, self._reserve):
             try:

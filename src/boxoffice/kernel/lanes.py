@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from boxoffice.kernel import timers
+from boxoffice.kernel import telemetry, timers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.service import Sender, Service, TimerHandler
@@ -106,12 +106,14 @@ class Lanes:
         try:
             with structlog.contextvars.bound_contextvars(timer=kind, tenant=str(tenant_id), dues=len(dues)):
                 await self._works[kind](await self._directory.by_id(tenant_id), dues)
+                telemetry.count("timers_fired", len(dues), kind=kind, outcome="done")
         except Exception as fault:
             if len(dues) > 1:
                 for due in dues:
                     await self._work(kind, tenant_id, [due])
             else:
                 log.warning("timer_failed", kind=kind, attempts=dues[0].attempts, exc_info=fault)
+                telemetry.count("timers_fired", kind=kind, outcome="failed")
                 await self._put_off(dues)
         finally:
             for due in dues:

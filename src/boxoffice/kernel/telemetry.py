@@ -32,16 +32,13 @@ GAUGES: dict[str, tuple[str, tuple[str, ...], Literal["mostrecent", "livesum"]]]
     "retries_parked": ("Messages that wait to be tried again.", ("group",), "mostrecent"),
     "dead_letters": ("Messages that nobody could handle.", ("group",), "mostrecent"),
     "pool_connections_in_use": ("Database connections in use.", ("process",), "livesum"),
-    "holds_active": ("Soft holds in Valkey.", (), "mostrecent"),
-    "oversold_seats": ("Seats with more than one live claim. Anything but 0 is an alarm.", (), "mostrecent"),
 }
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tenant_requests": ("Requests at the edge.", ("tenant", "code_class")),
     "rate_limited": ("Requests refused for their number.", ("tenant", "rate_class")),
-    "messages_relayed": ("Messages moved from the outbox to the bus.", ("topic",)),
-    "messages_handled": ("Messages handled, by outcome.", ("group", "type", "outcome")),
+    "messages_relayed": ("Messages moved from the outbox to the bus.", ()),
+    "messages_handled": ("Messages handled, by outcome.", ("group", "outcome")),
     "timers_fired": ("Timers done, by outcome.", ("kind", "outcome")),
-    "bookings": ("Bookings by the state they entered.", ("state",)),
 }
 _requests = Counter("http_server_requests", "Requests answered.", ("service", "route", "method", "code_class"))
 _durations = Histogram(

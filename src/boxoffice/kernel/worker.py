@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from boxoffice.kernel import inbox, leases, retries
+from boxoffice.kernel import inbox, leases, retries, telemetry
 from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.consumer import Consumer
 from boxoffice.kernel.database import Database
@@ -134,6 +134,7 @@ def _relaying(bus: Bus, database: Database, state: State) -> Loop:
                 moved, pause = 0, RELAY_SECONDS_MOST
             else:
                 state.came_round("relay")
+                telemetry.count("messages_relayed", moved)
             if moved:
                 pause = RELAY_SECONDS_LEAST
                 await asyncio.sleep(GATHER_SECONDS)
