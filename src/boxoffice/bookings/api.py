@@ -1,5 +1,6 @@
 """The doors of bookings: HTTP in, HTTP out; what is decided is decided by the verbs."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,7 +11,7 @@ import msgspec
 from boxoffice.bookings import executor, store, views
 from boxoffice.bookings.actions import Bookings, Request, Shown, not_found
 from boxoffice.bookings.catalogue import Catalogue
-from boxoffice.bookings.domain import Sale, problem
+from boxoffice.bookings.domain import problem
 from boxoffice.bookings.holding import Area, Best, Holding, SeatsTaken, seat_limit
 from boxoffice.bookings.holds import Hold, read_token, sign
 from boxoffice.bookings.live import Live
@@ -25,15 +26,15 @@ from boxoffice.kernel.peers import Peers
 from boxoffice.seating import availability
 
 EMAIL = r"^[^@\s\"'<>(),;:\\]{1,64}@[^@\s\"'<>(),;:\\]{1,189}\.[^@\s\"'<>(),;:\\.]{2,63}$"
-SeatNo = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 BINARY = "application/octet-stream"
 PRIVATE = {"Cache-Control": "no-store"}
+KEYED_HOLDS_AT_ONCE = 4
 
 
 class HoldRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Exactly one of: named seats, the best available, places in standing areas."""
 
-    seats: list[SeatNo] | None = None
+    seats: list[int] | None = None
     best_available: Best | None = None
     areas: list[Area] | None = None
 
@@ -41,7 +42,7 @@ class HoldRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class SeatsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All the seats a hold shall have."""
 
-    seats: list[SeatNo]
+    seats: list[int]
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +89,7 @@ class Api:
         self._ticketing = ticketing
         self._hold_secret = hold_secret
         self._fingerprint_secret = fingerprint_secret
+        self._few = asyncio.Semaphore(KEYED_HOLDS_AT_ONCE)
 
     # ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────
     async def offers(self, call: Call) -> Answer:
@@ -110,38 +112,59 @@ class Api:
     async def hold(self, call: Call) -> Answer:
         event_id = path_id(call, "event_id")
         wish = _wish(call.body)
-        sale = await self._catalogue.sale(call.tenant, event_id)
+        await self._catalogue.sale(call.tenant, event_id)
         owner, guest_token = call.caller.key, None
         if call.caller.kind is Kind.ANONYMOUS:
             answer = await self._peers.call("auth", "POST", "/internal/guests", tenant=call.tenant)
             minted = answer.decode(Minted)
             owner, guest_token = f"guest:{minted.guest_id}", minted.guest_token
-        held = await self._holding.take(call.tenant, owner, event_id, wish)
-        return self._hold_answer(201, held, sale, guest_token)
+        return await self._keyed(
+            call, 201, lambda: self._holding.take(call.tenant, owner, event_id, wish), guest_token
+        )  # fmt: skip
 
     async def show_hold(self, call: Call) -> Answer:
         held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
-        return self._hold_answer(200, held, await self._catalogue.sale(call.tenant, held.event_id))
+        return Answer(200, await self._hold_view(call, held), headers=dict(PRIVATE))
 
     async def replace_seats(self, call: Call) -> Answer:
-        held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
-        changed = await self._holding.replace(call.tenant, held, call.body.seats)
-        return self._hold_answer(200, changed, await self._catalogue.sale(call.tenant, held.event_id))
+        hold_id = path_id(call, "hold_id")
+        changed = await self._holding.replace(call.tenant, call.caller.key, hold_id, call.body.seats)
+        return Answer(200, await self._hold_view(call, changed), headers=dict(PRIVATE))
 
     async def extend(self, call: Call) -> Answer:
-        held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
-        extended = await self._holding.extend(call.tenant, held)
-        return self._hold_answer(200, extended, await self._catalogue.sale(call.tenant, held.event_id))
+        hold_id = path_id(call, "hold_id")
+        return await self._keyed(call, 200, lambda: self._holding.extend(call.tenant, call.caller.key, hold_id))
 
     async def release(self, call: Call) -> Answer:
         held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
         await self._holding.release(call.tenant, held)
         return Answer(204)
 
-    def _hold_answer(self, status: int, held: Hold, sale: Sale, guest_token: str | None = None) -> Answer:
-        token = sign(held, self._hold_secret)
-        view = views.hold_view(held, token, sale, datetime.now(UTC), guest_token)
-        return Answer(status, view, headers=dict(PRIVATE))
+    async def _keyed(
+        self, call: Call, status: int, act: Callable[[], Awaitable[Hold]], guest_token: str | None = None
+    ) -> Answer:
+        """What `act` holds, or under a known Idempotency-Key the hold that its first request made."""
+        if call.idempotency_key is None:
+            view = await self._hold_view(call, await act(), guest_token)
+            return Answer(status, view, headers=dict(PRIVATE))
+        made: list[Hold] = []
+
+        async def work(_: Tx) -> tuple[int, UUID]:
+            made.append(await act())
+            return status, made[0].id
+
+        async def render(_: Tx, resource: str) -> views.HoldView:
+            held = made[0] if made else await self._holding.find(call.tenant, call.caller.key, UUID(resource))
+            return await self._hold_view(call, held)
+
+        async with self._few:  # each keeps a connection while the hold's batch needs another
+            answer = await idempotency.once(self._database, call, self._fingerprint_secret, work, render)
+        answer.headers.update(PRIVATE)
+        return answer
+
+    async def _hold_view(self, call: Call, held: Hold, guest_token: str | None = None) -> views.HoldView:
+        sale = await self._catalogue.sale(call.tenant, held.event_id)
+        return views.hold_view(held, sign(held, self._hold_secret), sale, datetime.now(UTC), guest_token)
 
     # ── booking ────────────────────────────────────────────────────────────────────────────────────────────────────
     async def book(self, call: Call) -> Answer:

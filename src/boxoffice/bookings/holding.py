@@ -1,9 +1,9 @@
 """The verbs of holding: take seats, best available or places in an area; replace, extend, release, look up."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,21 +20,22 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.seating.choice import Shortage, alternatives, best_available, standing
 
-CHOICES = 6  # how often a choice made for the buyer is made anew when others were quicker
+CHOICES = 6  # how often a choice or a change is made anew when others were quicker
 SPREAD = 24
+Quantity = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Places in a standing zone."""
 
     zone: str
-    quantity: int
+    quantity: Quantity
 
 
 class Best(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The best seats together that are left."""
 
-    quantity: int
+    quantity: Quantity
     category: str | None = None
     accessible: bool = False
 
@@ -55,8 +56,12 @@ class SeatsTaken(Exception):
         self.seat_nos = sorted(seat_nos)
 
 
+class Outdated(Exception):
+    """The hold was changed or has ended since it was read."""
+
+
 class Holding:
-    """Soft holds for all tenants. `secret` signs their tokens."""
+    """Soft holds for all tenants."""
 
     def __init__(self, database: Database, holds: Holds, catalogue: Catalogue, live: Live) -> None:
         self._database = database
@@ -99,25 +104,41 @@ class Holding:
                 continue
         raise Unavailable("overloaded", "Seats are going very fast right now; try again in a moment.")
 
-    async def replace(self, tenant: Tenant, hold: Hold, chosen: list[int]) -> Hold:
+    async def replace(self, tenant: Tenant, owner: str, hold_id: UUID, chosen: list[int]) -> Hold:
         """The same hold with other seats, all or nothing; its clock is unchanged."""
-        sale = await self._catalogue.sale(tenant, hold.event_id)
-        sale.require_open(datetime.now(UTC))
-        sale.require_seats(chosen, seat_limit(tenant, sale))
-        kept = {seat.seat_no: seat for seat in hold.seats}
-        changed = msgspec.structs.replace(
-            hold, revision=hold.revision + 1,
-            seats=tuple(kept.get(seat_no) or _held(sale, seat_no) for seat_no in sorted(chosen)),
-        )  # fmt: skip
-        try:
-            return await self._put(tenant, Put(changed, hold.revision, [n for n in kept if n not in set(chosen)]))
-        except SeatsTaken as taken:
-            raise await self.unavailable(tenant, sale, chosen, taken.seat_nos) from None
 
-    async def extend(self, tenant: Tenant, hold: Hold) -> Hold:
+        def with_others(hold: Hold, sale: Sale) -> Hold:
+            sale.require_open(datetime.now(UTC))
+            sale.require_seats(chosen, seat_limit(tenant, sale))
+            kept = {seat.seat_no: seat for seat in hold.seats}
+            others = tuple(kept.get(seat_no) or _held(sale, seat_no) for seat_no in sorted(chosen))
+            return msgspec.structs.replace(hold, revision=hold.revision + 1, seats=others)
+
+        return await self._change(tenant, owner, hold_id, with_others)
+
+    async def extend(self, tenant: Tenant, owner: str, hold_id: UUID) -> Hold:
         """The same hold until its length from now, at most 30 min from its first seat."""
-        until = extended_until(hold.first_at, tenant.settings.hold_seconds, datetime.now(UTC), hold.expires_at)
-        return await self._put(tenant, Put(msgspec.structs.replace(hold, expires_at=until), hold.revision, ()))
+
+        def with_more_time(hold: Hold, _: Sale) -> Hold:
+            until = extended_until(hold.first_at, tenant.settings.hold_seconds, datetime.now(UTC), hold.expires_at)
+            return msgspec.structs.replace(hold, expires_at=until)
+
+        return await self._change(tenant, owner, hold_id, with_more_time)
+
+    async def _change(self, tenant: Tenant, owner: str, hold_id: UUID, change: Callable[[Hold, Sale], Hold]) -> Hold:
+        """Changes of one hold at once happen one after the other, each to the hold as it is by then."""
+        for _ in range(CHOICES):
+            hold = await self.find(tenant, owner, hold_id)
+            sale = await self._catalogue.sale(tenant, hold.event_id)
+            changed = change(hold, sale)
+            dropped = set(hold.seat_nos).difference(changed.seat_nos)
+            try:
+                return await self._put(tenant, Put(changed, hold.revision, sorted(dropped)))
+            except Outdated:
+                continue
+            except SeatsTaken as taken:
+                raise await self.unavailable(tenant, sale, changed.seat_nos, taken.seat_nos) from None
+        raise Unavailable("overloaded", "This hold is being changed elsewhere; try again in a moment.")
 
     async def release(self, tenant: Tenant, hold: Hold) -> None:
         """Give the seats back now; without Valkey they come back by themselves."""
@@ -178,7 +199,7 @@ class Holding:
             if not answer:
                 results[place] = put.hold
             else:
-                results[place] = hold_gone() if answer == [-1] else SeatsTaken(answer)
+                results[place] = Outdated() if answer == [-1] else SeatsTaken(answer)
         return [results[place] for place in range(len(puts))]
 
 
@@ -216,8 +237,6 @@ def hold_gone() -> NotFound:
 
 
 def _require_quantity(quantity: int, limit: int, path: str) -> None:
-    if quantity < 1:
-        raise _invalid("invalid_body", "Ask for at least one seat.", path)
     if quantity > limit:
         raise _invalid("too_many_seats", f"At most {limit} seats can be booked at once.", path)
 
