@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from boxoffice.embedded.servers import EmbeddedServers
 from tests.browser.organizer import Api, Organizer, free_ports
@@ -21,6 +21,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+PATIENCE_MILLISECONDS = 15_000
 OPERATOR = ("operator@platform.example", "a-long-operator-password")
 
 
@@ -75,6 +76,7 @@ def organizer(api: Api, operator: str) -> Callable[..., Awaitable[Organizer]]:
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -88,7 +90,7 @@ async def visitor(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Bro
 
     async def arrive(**options: Any) -> BrowserContext:
         context = await browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
         contexts.append(context)
         return context
 

@@ -96,8 +96,9 @@ def floor(capacity: int = 30) -> dict[str, Any]:
 class Organizer:
     """One organizer with a box office of their own."""
 
-    def __init__(self, api: Api, slug: str, token: str) -> None:
+    def __init__(self, api: Api, tenant_id: str, slug: str, token: str) -> None:
         self._api = api
+        self._tenant_id = tenant_id
         self.slug = slug
         self._token = token
 
@@ -117,7 +118,10 @@ class Organizer:
         await eventually(is_active, within=30)
         if settings:
             await api.call("platform", "PATCH", path, {"settings": dict(settings)}, token=operator)
-        return cls(api, slug, await api.sign_in(slug, email, PASSWORD))
+        return cls(api, tenant["id"], slug, await api.sign_in(slug, email, PASSWORD))
+
+    async def suspend(self, operator: str) -> None:
+        await self._api.call("platform", "POST", f"/api/tenants/{self._tenant_id}/suspension", {}, token=operator)
 
     def url(self, path: str = "/") -> str:
         return self._api.url(self.slug, path)

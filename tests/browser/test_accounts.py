@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from playwright.async_api import BrowserContext, expect
 
-from tests.browser.organizer import PASSWORD, Api, Organizer
+from tests.browser.organizer import PASSWORD, Api, Organizer, hall
 from tests.browser.page import check_page
+from tests.support.waiting import eventually
 
 OpenShop = Callable[..., Awaitable[Organizer]]
 Arrive = Callable[..., Awaitable[BrowserContext]]
@@ -48,4 +49,45 @@ async def test_a_host_where_nobody_sells_says_so(api: Api, visitor: Arrive) -> N
     assert answer is not None
     assert answer.status == 404
     await expect(page.get_by_role("heading", name="Nobody sells here")).to_be_visible()
+    await check_page(page)
+
+
+async def test_a_session_that_expires_while_choosing_is_renewed_unnoticed(organizer: OpenShop, visitor: Arrive) -> None:
+    shop = await organizer()
+    event_id = await shop.sell(hall(), {"stalls": 8900, "circle": 3500})
+    context = await visitor()
+    page = await context.new_page()
+    await page.goto(shop.url(f"/login?next=/events/{event_id}/seats"))
+    await page.get_by_label("E-mail").fill(f"admin@{shop.slug}.example")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("heading", name="Choose from a list").wait_for()
+    access = next(cookie for cookie in await context.cookies() if cookie["name"] == "__Host-access")
+    await context.add_cookies(
+        [{"name": "__Host-access", "value": "an.expired.token", "url": shop.url().replace("http:", "https:")}]
+    )
+
+    await page.get_by_role("button", name="Find the best seats").click()
+    await page.get_by_role("link", name="Continue to checkout").click()
+
+    await expect(page.get_by_label("E-mail")).to_have_value(f"admin@{shop.slug}.example")
+    renewed = next(cookie for cookie in await context.cookies() if cookie["name"] == "__Host-access")
+    assert renewed["value"].count(".") == 2
+    assert renewed["value"] not in ("an.expired.token", access["value"])
+    assert renewed["httpOnly"]
+
+
+async def test_a_suspended_organizer_s_pages_say_that_sales_are_paused(
+    organizer: OpenShop, operator: str, visitor: Arrive
+) -> None:
+    shop = await organizer()
+    await shop.suspend(operator)
+    page = await (await visitor()).new_page()
+
+    async def status() -> bool:
+        answer = await page.goto(shop.url())
+        return answer is not None and answer.status == 403
+
+    await eventually(status)
+    await expect(page.get_by_role("heading", name="Sales are paused")).to_be_visible()
     await check_page(page)

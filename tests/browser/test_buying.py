@@ -172,6 +172,7 @@ async def test_a_declined_card_says_why_and_frees_the_seats(organizer: OpenShop,
     await pay(page, "Visa •••• 0002")
 
     await expect(page.get_by_role("heading", name="Your card was declined")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_text("Your bank refuses this card.")).to_be_visible()
     await check_page(page)
 
     async def all_free() -> bool:

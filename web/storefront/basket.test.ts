@@ -6,6 +6,7 @@ function holdOf(...seats: number[]): Hold {
   const lines = seats.map((seat_no) => ({ seat_no, label: `A-${seat_no}`, category: "stalls", price_minor: 1000 }));
   return {
     id: "h1",
+    event_id: "e1",
     token: "t1",
     exclusive: true,
     seats: lines,

@@ -46,6 +46,7 @@ function refusal(problem: Problem): Answer<unknown> {
 function hold(id: string, seats: number[]): Hold {
   return {
     id,
+    event_id: "e1",
     token: `token of ${id}`,
     exclusive: true,
     seats: seats.map((seat_no) => ({ seat_no, label: String(seat_no), category: "a", price_minor: 100 })),

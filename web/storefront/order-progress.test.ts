@@ -7,10 +7,11 @@ const BOOKING: Booking = {
   reference: "BX-1",
   status: "PENDING_PAYMENT",
   event: { id: "e1", name: "The Tempest", starts_at: "2026-12-01T19:00:00Z" },
+  server_now: "2026-11-22T20:00:00Z",
   seats: [],
   total_minor: 9000,
   currency: "EUR",
-  hold_until: null,
+  hold_until: "2026-11-22T20:10:00Z",
   next_action: null,
   history: [],
   payment: null,
@@ -22,7 +23,7 @@ test("a payment under way is told step by step", () => {
 });
 
 test("a retryable decline keeps the seats and asks for another card", () => {
-  const booking: Booking = { ...BOOKING, next_action: { type: "retry_payment" } };
+  const booking: Booking = { ...BOOKING, next_action: { type: "retry_payment", expires_at: "2026-11-22T20:10:00Z" } };
 
   expect(verdict(booking)).toMatchObject({ tone: "warning", title: "Your card was declined" });
   expect(verdict(booking).text).toContain("seats stay yours");
@@ -32,11 +33,13 @@ test("a final decline says that nothing was charged and the seats are free", () 
   const booking: Booking = {
     ...BOOKING,
     status: "FAILED",
-    payment: { status: "declined", amount_minor: 9000, currency: "EUR" },
+    payment: { status: "declined", amount_minor: 9000, currency: "EUR", reason: "card_declined" },
   };
 
   expect(verdict(booking).title).toBe("Your card was declined");
-  expect(verdict(booking).text).toContain("not been charged");
+  expect(verdict(booking).text).toBe(
+    "Your bank refuses this card. You have not been charged and the seats are free again.",
+  );
 });
 
 test("a refund names its amount", () => {

@@ -45,10 +45,21 @@ export function verdict(booking: Booking): Verdict {
       };
     case "CANCELLED":
       return { tone: "warning", title: "Booking cancelled", text: "Nothing was charged. The seats are free again." };
-    case "REFUNDING":
-    case "REFUND_STUCK":
+    default:
       return refundVerdict(booking);
   }
+}
+
+const DECLINE_WORDS: Readonly<Record<string, string>> = {
+  insufficient_funds: "There is not enough money on that card. ",
+  card_declined: "Your bank refuses this card. ",
+  expired_card: "That card has expired. ",
+  unknown_method: "This way of paying is not known to the bank. ",
+};
+
+/** Why the bank said no, where it told us. */
+function declineWords(booking: Booking): string {
+  return DECLINE_WORDS[booking.payment?.reason ?? ""] ?? "";
 }
 
 function pendingVerdict(booking: Booking): Verdict {
@@ -56,7 +67,7 @@ function pendingVerdict(booking: Booking): Verdict {
     return {
       tone: "warning",
       title: "Your card was declined",
-      text: "You have not been charged. Your seats stay yours for now: please try another way to pay.",
+      text: `${declineWords(booking)}You have not been charged. Your seats stay yours for now: please try another way to pay.`,
     };
   }
   if (booking.next_action?.type === "redirect") {
@@ -74,7 +85,7 @@ function failedVerdict(booking: Booking): Verdict {
   return {
     tone: "bad",
     title: declined ? "Your card was declined" : "This booking did not work out",
-    text: "You have not been charged and the seats are free again.",
+    text: `${declineWords(booking)}You have not been charged and the seats are free again.`,
   };
 }
 

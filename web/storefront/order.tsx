@@ -14,13 +14,12 @@ import { PaymentChoice } from "./payment-choice";
 interface OrderData {
   booking: Booking;
   when: string;
-  server_now: string;
 }
 
-function Order({ booking: first, when, server_now }: OrderData) {
+function Order({ booking: first, when }: OrderData) {
   const [booking, setBooking] = useState(first);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [clock] = useState(() => clockAt(server_now));
+  const [clock] = useState(() => clockAt(first.server_now));
   const [round, setRound] = useState(0);
   usePolling(booking, setBooking, round);
   const changed = (next: Booking) => {
@@ -112,7 +111,7 @@ interface ActionProps {
 function PayAgain({ booking, clock, onChanged, onProblem }: ActionProps & { clock: ServerClock }) {
   const [method, setMethod] = useState("");
   const [paying, setPaying] = useState(false);
-  const seconds = useSecondsUntil(booking.next_action?.expires_at ?? booking.hold_until ?? "", clock);
+  const seconds = useSecondsUntil(booking.next_action?.expires_at ?? booking.hold_until, clock);
   const pay = async (event: Event) => {
     event.preventDefault();
     setPaying(true);

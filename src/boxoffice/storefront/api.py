@@ -139,7 +139,7 @@ class Pages:
             "order.html", call.tenant, visitor, island="storefront/order.tsx",
             booking=booking, seats=seats, when=line.when, status_words=line.badge.words,
             total=words.amount(booking.total_minor, booking.currency),
-            island_data={"booking": whole, "when": line.when, "server_now": datetime.now(UTC).isoformat()},
+            island_data={"booking": whole, "when": line.when},
         )  # fmt: skip
 
     async def orders(self, call: Call, visitor: Visitor) -> Answer:
