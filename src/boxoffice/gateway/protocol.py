@@ -28,6 +28,7 @@ class EdgeProtocol(HttpToolsProtocol):
     gateway to compare with Host (uvicorn drops it); what cannot be parsed is answered by a problem document.
     """
 
+    head_seconds = HEADER_SECONDS
     _head_bytes = 0
     _head_deadline: TimerHandle | None = None
     _refusal: Refusal | None = None
@@ -97,7 +98,7 @@ class EdgeProtocol(HttpToolsProtocol):
         raise ValueError("header fields too large")
 
     def _await_head(self) -> None:
-        self._head_deadline = self.loop.call_later(HEADER_SECONDS, self._head_is_late)
+        self._head_deadline = self.loop.call_later(self.head_seconds, self._head_is_late)
 
     def _head_is_here(self) -> None:
         if self._head_deadline is not None:
