@@ -182,6 +182,14 @@ def test_a_whole_table_is_offered_only_to_those_who_ask_for_its_category() -> No
     assert (anyone, party) == (Shortage.NO_ADJACENT_SEATS, [1])
 
 
+def test_places_to_stand_are_offered_where_no_seats_are_left_together() -> None:
+    plan = parse(document(zone(row("1..3")), plans.standing(4)))
+
+    chosen = best_available(plan, bytes([0, 2, 0, 0, 0, 0, 0]), 2)
+
+    assert chosen == [3, 4]
+
+
 def test_places_to_stand_are_offered_where_there_are_no_seats() -> None:
     plan = parse(document(plans.standing(5)))
 

@@ -41,7 +41,7 @@ def best_available(
     With `spread` k the answer is one of the k best choices that do not overlap, picked by `seed`: buyers who come in
     the same moment with different seeds do not fight for the same seats. Wheelchair places are given only when
     `accessible` asks for one, companion places only when nothing else is left, whole tables only when their category
-    is named. Standing places serve when no seat of the wanted category is free.
+    is named. Standing places serve when no seats of the wanted category are left together.
     """
     whole_tables = WHOLE_TABLE if category is None else 0
     if _free(states, plan.closed_mask(category)).count(FREE) < quantity:
@@ -49,15 +49,13 @@ def best_available(
     seated = _free(states, plan.closed_mask(category, whole_tables, standing=False))
     if accessible:
         return _accessible_run(plan, states, seated, quantity) or Shortage.NO_ADJACENT_SEATS
-    if FREE not in seated:
-        return _standing_anywhere(plan, states, quantity, category, seed)
     for avoided in (WHEELCHAIR | COMPANION, WHEELCHAIR):
         eligible = _free(states, plan.closed_mask(category, whole_tables | avoided, standing=False))
         runs = _best_runs(plan, states, eligible, quantity, max(1, spread))
         if runs:
             start = runs[seed % len(runs)]
             return list(range(start, start + quantity))
-    return Shortage.NO_ADJACENT_SEATS
+    return _standing_anywhere(plan, states, quantity, category, seed)
 
 
 def standing(plan: Plan, states: bytes | bytearray, zone: Zone, quantity: int, seed: int = 0) -> list[int] | Shortage:
