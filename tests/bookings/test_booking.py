@@ -111,6 +111,7 @@ async def test_a_payment_after_expiry_claims_the_seats_again_while_they_are_free
 
     assert await office.status(booking_id) == "CONFIRMED"
     assert await office.seats("SOLD") == [3, 4]
+    assert [m.late for m in await office.told(BookingConfirmed) if isinstance(m, BookingConfirmed)] == [True]
 
 
 async def test_a_payment_after_expiry_is_refunded_when_one_seat_is_gone(office: Office) -> None:

@@ -185,8 +185,9 @@ def purchase(booking: Booking) -> Purchase:
 def _outcome(booking: Booking, effect: Effect) -> BookingConfirmed | BookingFailed | BookingExpired | BookingCancelled:
     facts, reason = purchase(booking), booking.saga.reason
     refunded = sum(refund.amount_minor for refund in booking.saga.refunds if refund.done)
-    if effect is Effect.TELL_CONFIRMED:
-        return BookingConfirmed(booking_id=booking.id, purchase=facts)
+    if effect in (Effect.TELL_CONFIRMED, Effect.TELL_CONFIRMED_LATE):
+        late = effect is Effect.TELL_CONFIRMED_LATE
+        return BookingConfirmed(booking_id=booking.id, purchase=facts, late=late)
     if effect is Effect.TELL_EXPIRED:
         return BookingExpired(booking_id=booking.id, purchase=facts)
     if effect is Effect.TELL_FAILED or reason == "LATE_PAYMENT":

@@ -64,6 +64,7 @@ class Effect(StrEnum):
     ASK_CANCEL = "publish PaymentCancelRequested for all open attempts"
     ASK_REFUND = "publish RefundRequested for all open refunds, same ids"
     TELL_CONFIRMED = "publish BookingConfirmed"
+    TELL_CONFIRMED_LATE = "publish BookingConfirmed, and that it came late"
     TELL_FAILED = "publish BookingFailed"
     TELL_EXPIRED = "publish BookingExpired"
     TELL_CANCELLED = "publish BookingCancelled"
@@ -91,6 +92,7 @@ class Illegal(msgspec.Struct, frozen=True):
 
 S, T, E = State, Trigger, Effect
 SOLD = (E.SELL, E.ISSUE_TICKETS, E.DISARM, E.TELL_CONFIRMED)
+SOLD_LATE = (E.SELL, E.ISSUE_TICKETS, E.TELL_CONFIRMED_LATE)
 
 # fmt: off
 ROWS: dict[tuple[State, Trigger], Row] = {
@@ -139,9 +141,9 @@ ROWS: dict[tuple[State, Trigger], Row] = {
     (S.REFUND_STUCK,     T.REFUND_FAILED_LAST):   Row(S.REFUND_STUCK),
     (S.REFUND_STUCK,     T.REFUND_DUE):           Row(S.REFUND_STUCK,    (E.ARM_LONG, E.ASK_REFUND)),
 
-    (S.EXPIRED,          T.RECLAIMED):            Row(S.CONFIRMED,       SOLD),
+    (S.EXPIRED,          T.RECLAIMED):            Row(S.CONFIRMED,       SOLD_LATE),
     (S.EXPIRED,          T.RECLAIM_FAILED):       Row(S.REFUNDING,       (E.ARM_REFUND, E.ASK_REFUND)),
-    (S.FAILED,           T.RECLAIMED):            Row(S.CONFIRMED,       SOLD),
+    (S.FAILED,           T.RECLAIMED):            Row(S.CONFIRMED,       SOLD_LATE),
     (S.FAILED,           T.RECLAIM_FAILED):       Row(S.REFUNDING,       (E.ARM_REFUND, E.ASK_REFUND)),
     (S.CANCELLED,        T.RECLAIM_FAILED):       Row(S.REFUNDING,       (E.ARM_REFUND, E.ASK_REFUND)),
 }
