@@ -1,5 +1,6 @@
 // Choosing from a list: sections, then rows, then seats, with a page never longer than a screen.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { AVAILABLE, HELD } from "../seatmap/codec";
 import type { Row, Section } from "../seatmap/plan";
 import { formatMoney } from "../shared/money";
 import { countFree, lowestPrice, pageCount, pageOf, pieceOf, seatedSections, sectionPieces } from "./browse";
@@ -67,38 +68,72 @@ function enter(model: PickerModel, section: Section): void {
 }
 
 function Sections({ model, page }: { model: PickerModel; page: number }) {
-  const sections = seatedSections(model.plan);
-  const states = model.live.states.value;
+  const [level, setLevel] = useState<string | null>(null);
+  const all = seatedSections(model.plan);
+  const sections = level === null ? all : all.filter((section) => section.level === level);
+  const turn = (next: number) => {
+    model.place.value = { level: "sections", page: next };
+  };
   return (
     <>
-      <ul class="sections">
-        {pageOf(sections, page).map((section) => {
-          const free = countFree(states, section.from, section.to);
-          return (
-            <li key={section.key}>
-              <button type="button" class="section-card" onClick={() => enter(model, section)}>
-                <span class="section-name">{section.name}</span>
-                <Swatches model={model} categories={section.categories} />
-                <span class="section-facts">
-                  {free === 0 ? "No free seats" : `${free.toLocaleString("en")} free`}
-                  {section.level && ` · ${section.level}`}
-                </span>
-                <From model={model} categories={section.categories} />
-                <meter class="fill" min={0} max={section.to - section.from} value={free} aria-hidden="true" />
-              </button>
-            </li>
-          );
-        })}
-      </ul>
-      <Pager
-        count={pageCount(sections)}
-        page={page}
-        what="sections"
-        onTurn={(next) => {
-          model.place.value = { level: "sections", page: next };
+      <Levels
+        sections={all}
+        level={level}
+        onChoose={(chosen) => {
+          setLevel(chosen);
+          turn(0);
         }}
       />
+      <ul class="sections">
+        {pageOf(sections, page).map((section) => (
+          <SectionCard key={section.key} model={model} section={section} />
+        ))}
+      </ul>
+      <Pager count={pageCount(sections)} page={page} what="sections" onTurn={turn} />
     </>
+  );
+}
+
+const LEVELS_NEEDED_FROM = 12;
+
+/** A large hall can be narrowed down to one of its levels. */
+function Levels(props: { sections: Section[]; level: string | null; onChoose: (level: string | null) => void }) {
+  const levels = [...new Set(props.sections.flatMap((section) => section.level ?? []))];
+  if (levels.length < 2 || props.sections.length < LEVELS_NEEDED_FROM) return null;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: these are buttons that narrow a list, not fields of a form.
+    <div class="levels" role="group" aria-label="Level">
+      {[null, ...levels].map((level) => (
+        <button
+          key={level}
+          type="button"
+          aria-pressed={props.level === level}
+          class="chip"
+          onClick={() => props.onChoose(level)}
+        >
+          {level ?? "All levels"}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function SectionCard({ model, section }: { model: PickerModel; section: Section }) {
+  const free = countFree(model.live.states.value, section.from, section.to);
+  const names = section.categories.map((key) => categoryName(model, key));
+  return (
+    <li>
+      <button type="button" class="section-card" onClick={() => enter(model, section)}>
+        <span class="section-name">{section.name}</span>
+        <Swatches model={model} categories={section.categories} />
+        <span class="section-facts">
+          {free === 0 ? "No free seats" : `${free.toLocaleString("en")} free`}
+          {section.level && !names.includes(section.level) && ` · ${section.level}`}
+        </span>
+        <From model={model} categories={section.categories} />
+        <meter class="fill" min={0} max={section.to - section.from} value={free} aria-hidden="true" />
+      </button>
+    </li>
   );
 }
 
@@ -139,21 +174,19 @@ function Rows({ model, section, page }: { model: PickerModel; section: Section; 
 }
 
 function firstFree(states: Uint8Array, row: Row): number {
-  for (let seat = row.from; seat < row.to; seat++) if (states[seat] === 0) return seat;
+  for (let seat = row.from; seat < row.to; seat++) if (states[seat] === AVAILABLE) return seat;
   return row.from;
 }
 
-/** A row at a glance: one mark per seat, three shapes, no controls. */
+/** A row at a glance: one mark per seat, a shape per state, no controls. */
 function RowStrip({ model, row }: { model: PickerModel; row: Row }) {
   const states = model.live.states.value;
   const mine = new Set(model.keeper.basket.value.wish);
-  const paths = { free: "", held: "", sold: "", mine: "" };
+  const marks = new Map<string, string>();
   for (let seat = row.from; seat < row.to; seat++) {
     const x = (seat - row.from) * 8 + 4;
-    if (mine.has(seat)) paths.mine += `M${x - 3.5} 1h7v8h-7z`;
-    else if (states[seat] === 0) paths.free += `M${x - 2.5} 2.5h5v5h-5z`;
-    else if (states[seat] === 1) paths.held += `M${x} 1.5l3 3.5-3 3.5-3-3.5z`;
-    else paths.sold += `M${x - 1} 4h2v2h-2z`;
+    const [look, mark] = stripMark(model, row, seat, mine.has(seat), states[seat] ?? 0, x);
+    marks.set(look, (marks.get(look) ?? "") + mark);
   }
   return (
     <svg
@@ -162,12 +195,28 @@ function RowStrip({ model, row }: { model: PickerModel; row: Row }) {
       aria-hidden="true"
       preserveAspectRatio="xMinYMid meet"
     >
-      <path class="strip-sold" d={paths.sold} />
-      <path class={`strip-free cat-${categoryIndex(model, row.categories[0] ?? "")}`} d={paths.free} />
-      <path class="strip-held" d={paths.held} />
-      <path class="strip-mine" d={paths.mine} />
+      {[...marks].map(([look, path]) => (
+        <path key={look} class={look} d={path} />
+      ))}
     </svg>
   );
+}
+
+function stripMark(
+  model: PickerModel,
+  row: Row,
+  seat: number,
+  mine: boolean,
+  state: number,
+  x: number,
+): [look: string, path: string] {
+  if (mine) return ["strip-mine", `M${x - 3.5} 1h7v8h-7z`];
+  if (state === AVAILABLE) {
+    const category = categoryIndex(model, row.categories[seat - row.from] ?? "");
+    return [`strip-free cat-${category}`, `M${x - 2.5} 2.5h5v5h-5z`];
+  }
+  if (state === HELD) return ["strip-held", `M${x} 1.5l3 3.5-3 3.5-3-3.5z`];
+  return ["strip-sold", `M${x - 1} 4h2v2h-2z`];
 }
 
 export function Swatches({ model, categories }: { model: PickerModel; categories: readonly string[] }) {

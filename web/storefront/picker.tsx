@@ -13,7 +13,7 @@ import { BasketBar, BasketPanel } from "./basket-panel";
 import { Chooser } from "./chooser";
 import { HoldKeeper, sessionMemory } from "./hold-keeper";
 import { LiveAvailability } from "./live";
-import { type PickerModel, pickerModel } from "./picker-model";
+import { type PickerModel, pickerModel, priceWords } from "./picker-model";
 import { BestAvailable, StandingAreas } from "./quick";
 
 interface PickerData {
@@ -35,7 +35,7 @@ function Picker({ event, offers }: PickerData) {
         <BestAvailable model={model} />
         <StandingAreas model={model} />
         <Chooser model={model} />
-        <Legend />
+        <Legend model={model} />
       </div>
       <BasketPanel model={model} />
       <BasketBar model={model} />
@@ -85,7 +85,7 @@ function followBasket(keeper: HoldKeeper, live: LiveAvailability): void {
   });
 }
 
-function Legend() {
+function Legend({ model }: { model: PickerModel }) {
   const looks = [
     ["available", "Free"],
     ["mine", "Yours"],
@@ -93,16 +93,27 @@ function Legend() {
     ["sold", "Sold"],
   ] as const;
   return (
-    <ul class="legend" aria-label="What the marks mean">
-      {looks.map(([look, words]) => (
-        <li key={look}>
-          <span class={`seat sample seat-${look} cat-0`} aria-hidden="true">
-            {look === "mine" ? "✓" : ""}
-          </span>
-          {words}
-        </li>
-      ))}
-    </ul>
+    <div class="legend">
+      <ul aria-label="What the colours mean">
+        {model.offers.categories.map((offer, index) => (
+          <li key={offer.key}>
+            <span class={`swatch cat-${index}`}>
+              {offer.name} {priceWords(model, offer.key)}
+            </span>
+          </li>
+        ))}
+      </ul>
+      <ul aria-label="What the marks mean">
+        {looks.map(([look, words]) => (
+          <li key={look}>
+            <span class={`seat sample seat-${look}`} aria-hidden="true">
+              {look === "mine" ? "✓" : ""}
+            </span>
+            {words}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 
