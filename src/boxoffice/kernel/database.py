@@ -175,7 +175,7 @@ class Database:
                 if await db.execute("COMMIT") != "COMMIT":
                     raise RuntimeError("the transaction had failed before its commit")
             except BaseException as fault:
-                lost = not await _roll_back(db)
+                lost = not await _roll_back(db, fault)
                 if lost and isinstance(fault, Exception) and not isinstance(fault, Refusal):
                     raise _not_answering() from fault
                 raise
@@ -201,30 +201,33 @@ async def _acquired(pool: Any) -> AsyncIterator[Any]:
         db = await pool.acquire(timeout=ACQUIRE_SECONDS)
     except TimeoutError:
         raise Unavailable("overloaded", "All connections are busy; try again in a moment.") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
         log.warning("database_not_reached", fault=repr(fault))
         raise _not_answering() from fault
     try:
         yield db
     finally:
-        await asyncio.shield(pool.release(db))
+        with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):  # died, and left by itself
+            await asyncio.shield(pool.release(db))
 
 
 def _not_answering() -> Unavailable:
     return Unavailable("unavailable", "The database does not answer; try again in a moment.")
 
 
-async def _roll_back(db: Any) -> bool:
+async def _roll_back(db: Any, fault: BaseException) -> bool:
     """End the transaction whatever state it is in; false when its connection is of no more use."""
     try:
         if db.is_closed():
             return False
+        if isinstance(fault, asyncpg.InternalClientError):  # it met the server's death between two messages
+            raise fault
         if db.is_in_transaction():
             await asyncio.wait_for(db.execute("ROLLBACK"), 5)
-    except BaseException as fault:
+    except BaseException as failure:
         with contextlib.suppress(asyncpg.InterfaceError):  # a connection that died has left the pool by itself
             db.terminate()
-        if not isinstance(fault, Exception):
+        if not isinstance(failure, Exception):
             raise
         return False
     return True
