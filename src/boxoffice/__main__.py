@@ -89,6 +89,22 @@ def openapi() -> None:
     typer.echo(json.dumps(app.openapi(), indent=2, sort_keys=True))
 
 
+@cli.command("messages")
+def show_messages() -> None:
+    """Print docs/messages.md: what the services tell each other."""
+    from boxoffice import app, published
+
+    typer.echo(published.messages_page(app.described_services()), nl=False)
+
+
+@cli.command("saga")
+def show_saga() -> None:
+    """Print docs/saga.md: what becomes of a booking, whatever happens."""
+    from boxoffice import published
+
+    typer.echo(published.saga_page(), nl=False)
+
+
 @cli.command("settings")
 def show_settings() -> None:
     """List every setting, its default and its meaning."""
