@@ -18,25 +18,27 @@ from boxoffice.auth import domain as auth_domain
 from boxoffice.auth import service as auth
 from boxoffice.auth.passwords import Passwords
 from boxoffice.bookings import service as bookings
+from boxoffice.doors import http
+from boxoffice.doors import openapi as contract
+from boxoffice.doors.hosts import Hosts
+from boxoffice.doors.identity import SERVICE_KEYS, Verifier
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.limits import Limiter
+from boxoffice.doors.peers import Peers
+from boxoffice.doors.request import Receive, Scope, Send
 from boxoffice.events import service as events
 from boxoffice.gateway import reference
 from boxoffice.gateway.app import Gateway
 from boxoffice.gateway.exchange import ASGIApp
 from boxoffice.gateway.steps import Gate
-from boxoffice.kernel import bootstrap, http, idempotency, telemetry, walls, worker
+from boxoffice.kernel import bootstrap, idempotency, telemetry, walls, worker
 from boxoffice.kernel import migrate as migrations
-from boxoffice.kernel import openapi as contract
 from boxoffice.kernel.bus.pglog import PgLog
+from boxoffice.kernel.caller import Caller
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Invalid, Refusal
 from boxoffice.kernel.gauges import Sampler, watch_pool
 from boxoffice.kernel.health import Health, serve
-from boxoffice.kernel.hosts import Hosts
-from boxoffice.kernel.identity import SERVICE_KEYS, Caller, Verifier
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.limits import Limiter
-from boxoffice.kernel.peers import Peers
-from boxoffice.kernel.request import Receive, Scope, Send
 from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.service import Service

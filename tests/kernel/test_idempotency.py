@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from boxoffice.kernel.caller import Caller, Kind
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import Conflict, Invalid
-from boxoffice.kernel.http import Answer, Call
 from boxoffice.kernel.idempotency import Done, InFlight, New, Replay, Reused, Wanted, claim, once, record, sweep, wanted
-from boxoffice.kernel.identity import Caller, Kind
 from boxoffice.kernel.ids import uuid7
+from boxoffice.kernel.route import Answer, Call
 from boxoffice.kernel.tenancy import Tenant
 from tests.support.tenancy import NewTenant
 

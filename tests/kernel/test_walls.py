@@ -96,6 +96,22 @@ async def test_a_tenant_let_into_another_tenants_schema_is_named(
         await superuser.close()
 
 
+async def test_a_tenant_that_may_become_another_is_named(
+    servers: EmbeddedServers, logins: Logins, new_tenant: NewTenant
+) -> None:
+    one, other = await new_tenant(), await new_tenant()
+    superuser = await asyncpg.connect(servers.postgres.url("suite"))
+    try:
+        await superuser.execute(f'GRANT "{other.role}" TO "{one.role}"')
+
+        found = await walls.escapes(logins.web)
+
+        assert f"a tenant's role is more than a tenant: {one.role} is {other.role}" in found
+    finally:
+        await superuser.execute(f'REVOKE "{other.role}" FROM "{one.role}"')
+        await superuser.close()
+
+
 @pytest.mark.parametrize(
     "injected",
     [

@@ -11,12 +11,12 @@ import msgspec
 from boxoffice.auth import actions, domain, store
 from boxoffice.auth.domain import ACCESS_SECONDS, Account, Status
 from boxoffice.auth.passwords import Passwords
+from boxoffice.doors.identity import Issuer, invalid_token
+from boxoffice.doors.limits import Limiter, Policy
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import Forbidden, Unauthenticated
-from boxoffice.kernel.http import Answer, Call
-from boxoffice.kernel.identity import Issuer, invalid_token
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.limits import Limiter, Policy
+from boxoffice.kernel.route import Answer, Call
 from boxoffice.kernel.tenancy import Directory
 
 # Counts failures only, so that whoever knows the password is not slowed down by their own sign-ins.

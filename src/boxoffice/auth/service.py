@@ -15,11 +15,11 @@ from boxoffice.auth.api import (
     User,
 )  # fmt: skip
 from boxoffice.auth.passwords import Passwords
+from boxoffice.doors.identity import Issuer
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.limits import Limiter
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.http import Host, Route, Who
-from boxoffice.kernel.identity import Issuer
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.limits import Limiter
+from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory
 

@@ -27,6 +27,7 @@ from boxoffice.bookings.holding import SeatsTaken
 from boxoffice.bookings.holds import Hold, Holds, Known, Lost, consumed, require_live
 from boxoffice.bookings.saga import State
 from boxoffice.bookings.store import Booking, Line, NewBooking, Step
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel import idempotency
 from boxoffice.kernel.batch import Batcher
 from boxoffice.kernel.database import Database, Tx
@@ -34,7 +35,6 @@ from boxoffice.kernel.errors import Conflict, NotFound, Refusal
 from boxoffice.kernel.idempotency import Done, New, Replay, Wanted
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Received
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.timers import Due, Timer, done
 from boxoffice.seating.parse import PlanInvalid, parse
@@ -124,25 +124,25 @@ class Bookings:
         wishes: dict[int, seats.Wish] = {}
         for place, request in fresh:
             try:
-                if request.hold.id in taken_by:
-                    raise consumed(str(taken_by[request.hold.id]))
                 require_live(request.hold, known.get(request.hold.id), tx.now)
                 if on_sale.get(request.hold.event_id) != "ON_SALE":
                     raise Conflict("not_on_sale", "The event is not on sale any more.", sale="cancelled")
             except Refusal as refusal:
                 results[place] = refusal
-                continue
-            wishes[place] = self._wish(tx, request.hold)
-            taken_by[request.hold.id] = wishes[place].booking_id
-        won = await seats.claim(tx, list(wishes.values())) if wishes else {}
+            else:
+                if request.hold.id not in taken_by:
+                    wishes[place] = self._wish(tx, request.hold)
+        claims = await seats.claim(tx, list(wishes.values())) if wishes else seats.Claims({}, {})
         made: list[tuple[int, NewBooking, Decision]] = []
         for place, request in fresh:
-            if place in wishes:
-                wish = wishes[place]
-                if wish.booking_id in won:
-                    made.append((place, *_new_booking(request, wish, won[wish.booking_id])))
+            if (booking_id := taken_by.get(request.hold.id)) is not None:
+                results[place] = consumed(str(booking_id))
+            elif (wish := wishes.get(place)) is not None:
+                if wish.booking_id in claims.won:
+                    taken_by[request.hold.id] = wish.booking_id
+                    made.append((place, *_new_booking(request, wish, claims.won[wish.booking_id])))
                 else:
-                    results[place] = SeatsTaken(wish.seats)
+                    results[place] = SeatsTaken(claims.lost[wish.booking_id])
         if made:
             by_place = dict(fresh)
             shown = await self._begin(tx, [(new, decision) for _, new, decision in made])
@@ -152,7 +152,7 @@ class Bookings:
 
     def _wish(self, tx: Tx, hold: Hold) -> seats.Wish:
         until = claim_until(hold.expires_at, tx.tenant.settings.hold_seconds, self._least_payment_seconds, tx.now)
-        return seats.Wish(uuid7(), hold.event_id, tuple(hold.seat_nos), until)
+        return seats.Wish(uuid7(), hold.event_id, tuple(hold.seat_nos), until, hold.id)
 
     async def _begin(self, tx: Tx, made: Sequence[tuple[NewBooking, Decision]]) -> dict[UUID, Shown]:
         """Write bookings and do what the first steps of their sagas ask for."""
@@ -189,6 +189,13 @@ class Bookings:
             shown[booking_id] if booking_id in shown and shown[booking_id].booking.owner == owner else not_found()
             for owner, booking_id in asked
         ]
+
+    async def page(self, tenant: Tenant, owner: str, before: UUID | None, limit: int) -> list[Shown]:
+        """An owner's bookings, newest first, older than `before`."""
+        async with self._database.transaction(tenant) as tx:
+            ids = await store.page_of_owner(tx, owner, before, limit)
+            shown = await _load_shown(tx, ids)
+        return [shown[booking_id] for booking_id in ids]
 
     # ── the buyer's later wishes ───────────────────────────────────────────────────────────────────────────────────
     async def pay_again(self, tx: Tx, owner: str, booking_id: UUID, method: str) -> None:

@@ -1,7 +1,7 @@
 """The doors of bookings: HTTP in, HTTP out; what is decided is decided by the verbs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -16,13 +16,14 @@ from boxoffice.bookings.holding import Area, Best, Holding, SeatsTaken, seat_lim
 from boxoffice.bookings.holds import Hold, read_token, sign
 from boxoffice.bookings.live import Live
 from boxoffice.bookings.ticketing import Ticketing
-from boxoffice.kernel import idempotency, paging
+from boxoffice.doors import paging
+from boxoffice.doors.paging import PageQuery
+from boxoffice.doors.peers import Peers
+from boxoffice.kernel import idempotency
+from boxoffice.kernel.caller import Kind
 from boxoffice.kernel.database import Database, Tx
-from boxoffice.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from boxoffice.kernel.http import Answer, Call, etag_matches, path_id
-from boxoffice.kernel.identity import Kind
-from boxoffice.kernel.paging import PageQuery
-from boxoffice.kernel.peers import Peers
+from boxoffice.kernel.errors import Conflict, Invalid, NotFound
+from boxoffice.kernel.route import Answer, Call, etag_matches, path_id
 from boxoffice.seating import availability
 
 EMAIL = r"^[^@\s\"'<>(),;:\\]{1,64}@[^@\s\"'<>(),;:\\]{1,189}\.[^@\s\"'<>(),;:\\.]{2,63}$"
@@ -196,18 +197,13 @@ class Api:
     async def list_bookings(self, call: Call) -> Answer:
         query: PageQuery = call.query
         place = paging.after(query.cursor, str)
-        async with self._database.transaction(call.tenant) as tx:
-            before = place[1] if place else None
-            ids = await store.page_of_owner(tx, call.caller.key, before, query.limit + 1)
-        shown = await self._show_all(call, ids)
+        before = place[1] if place else None
+        shown = await self._bookings.page(call.tenant, call.caller.key, before, query.limit + 1)
         now = datetime.now(UTC)
         page = paging.page(
             shown, query.limit, lambda each: ("", each.booking.id), lambda each: views.booking_view(each, now)
         )
         return Answer(200, page, headers=dict(PRIVATE))
-
-    async def _show_all(self, call: Call, ids: Sequence[UUID]) -> list[Shown]:
-        return [await self._bookings.show(call.tenant, (call.caller.key, booking_id)) for booking_id in ids]
 
     async def show(self, call: Call) -> Answer:
         return _booking_answer(200, await self._shown(call))
@@ -252,8 +248,6 @@ class Api:
         return Answer(200, keys, headers={"Cache-Control": "public, max-age=300"})
 
     async def _shown(self, call: Call) -> Shown:
-        if call.caller.kind is Kind.PEER:
-            raise Forbidden("forbidden", "A buyer's door.")
         return await self._bookings.show(call.tenant, (call.caller.key, path_id(call, "booking_id")))
 
     async def _once(self, call: Call, work: Callable[[Tx], Awaitable[tuple[int, UUID | str | None]]]) -> Answer:

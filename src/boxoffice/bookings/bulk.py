@@ -26,7 +26,7 @@ class Allocation(NamedTuple):
 async def allocate(tx: Tx, event_id: UUID, currency: str, plan: Plan, allocations: Sequence[Allocation]) -> int:
     """Book and confirm allocations, free of charge and without a mail; answers how many got all their seats."""
     wishes = [seats.Wish(uuid7(), event_id, tuple(sorted(a.seat_nos)), tx.now) for a in allocations]
-    won = await seats.claim(tx, wishes)
+    won = (await seats.claim(tx, wishes)).won
     decision = decide(Saga(total_minor=0), Requested(None))
     made = [
         NewBooking(

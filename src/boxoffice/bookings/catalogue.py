@@ -8,9 +8,9 @@ from uuid import UUID
 
 from boxoffice.bookings import sales
 from boxoffice.bookings.domain import Sale
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import Invalid, NotFound
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.messages import Category
 from boxoffice.seating.categories import match_categories

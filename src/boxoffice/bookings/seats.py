@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,6 +21,14 @@ class Wish(msgspec.Struct, frozen=True):
     event_id: UUID
     seats: tuple[int, ...]
     hold_until: datetime
+    hold_id: UUID | None = None  # of wishes that rest on one hold only one is granted
+
+
+class Claims(NamedTuple):
+    """By booking: the fence of each seat it has got, or, if it got nothing, the seats it could not have."""
+
+    won: dict[UUID, dict[int, int]]
+    lost: dict[UUID, list[int]]
 
 
 AVAILABLE = """
@@ -65,25 +74,29 @@ RENEW_LINES = """
 """
 
 
-async def claim(tx: Tx, wishes: Sequence[Wish]) -> dict[UUID, dict[int, int]]:
+async def claim(tx: Tx, wishes: Sequence[Wish]) -> Claims:
     """Give seats to as many wishes as can have all of theirs, the earlier ones first, and wait for nobody.
 
-    Answers the fence of each seat by booking; a wish that is not in it got nothing. A seat that another transaction
-    has locked counts as taken. The outcome equals the wishes being served one after the other.
+    A seat that another transaction has locked counts as taken. The outcome equals the wishes being served one after
+    the other, in this order.
     """
     pairs = sorted({(wish.event_id, seat_no) for wish in wishes for seat_no in wish.seats})
     rows = await tx.db.fetch(AVAILABLE, [event_id for event_id, _ in pairs], [seat_no for _, seat_no in pairs])
     free = {(row["event_id"], row["seat_no"]): row["fence"] for row in rows}
-    won: dict[UUID, dict[int, int]] = {}
+    claims = Claims({}, {})
     held: list[tuple[UUID, int, UUID, datetime]] = []
+    spent: set[UUID | None] = set()
     for wish in wishes:
-        if all((wish.event_id, seat_no) in free for seat_no in wish.seats):
-            fences = {seat_no: free.pop((wish.event_id, seat_no)) + 1 for seat_no in wish.seats}
-            won[wish.booking_id] = fences
+        missing = [seat_no for seat_no in wish.seats if (wish.event_id, seat_no) not in free]
+        if missing or (wish.hold_id is not None and wish.hold_id in spent):
+            claims.lost[wish.booking_id] = missing
+        else:
+            spent.add(wish.hold_id)
+            claims.won[wish.booking_id] = {n: free.pop((wish.event_id, n)) + 1 for n in wish.seats}
             held.extend((wish.event_id, seat_no, wish.booking_id, wish.hold_until) for seat_no in wish.seats)
     if held:
         _expect(await tx.db.execute(HOLD, *(list(column) for column in zip(*held, strict=True))), len(held))
-    return won
+    return claims
 
 
 async def sell(tx: Tx, bookings: Sequence[UUID], lines: int) -> None:
@@ -117,7 +130,7 @@ async def reclaim(tx: Tx, booking_id: UUID, hold_until: datetime) -> bool:
     if status != "ON_SALE":
         return False
     wish = Wish(booking_id, event_id, tuple(line["seat_no"] for line in lines), hold_until)
-    if booking_id not in await claim(tx, [wish]):
+    if booking_id not in (await claim(tx, [wish])).won:
         return False
     _expect(await tx.db.execute(RENEW_LINES, [booking_id]), len(lines))
     return True

@@ -15,11 +15,11 @@ from boxoffice.bookings.holding import Holding
 from boxoffice.bookings.holds import Holds
 from boxoffice.bookings.live import Live
 from boxoffice.bookings.ticketing import Ticketing
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.paging import Page, PageQuery
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.http import Route, Who
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.paging import Page, PageQuery
-from boxoffice.kernel.peers import Peers
+from boxoffice.kernel.route import Route, Who
 from boxoffice.kernel.service import Service, on
 
 NAME = "bookings"

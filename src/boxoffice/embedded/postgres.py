@@ -155,7 +155,7 @@ class Postgres:
         """Deal with what a killed supervisor or a power cut left behind; our caller holds the data directory's lock."""
         pid = self._recorded_pid()
         arguments = command_line(pid) if pid is not None else None
-        if pid is not None and arguments is not None:
+        if pid is not None:
             if not arguments or Path(arguments[0]).name != "postgres":
                 self._disown_pid_file()
             elif not any(CLUSTER_NAME in argument for argument in arguments):
@@ -176,7 +176,10 @@ class Postgres:
             return None
 
     def _disown_pid_file(self) -> None:
-        """The number is some other program's by now. The other lines stay: they show PostgreSQL orphaned backends."""
+        """The number is some other program's by now, or of a killed server that nobody has reaped yet.
+
+        Both look alive to PostgreSQL. The other lines stay: they show it orphaned backends.
+        """
         lines = self._pid_file.read_text().splitlines()
         self._pid_file.write_text("\n".join([str(NO_SUCH_PID), *lines[1:]]) + "\n")
 

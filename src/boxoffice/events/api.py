@@ -7,15 +7,16 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from boxoffice.doors import paging
+from boxoffice.doors.body import Instant
+from boxoffice.doors.paging import PageQuery
 from boxoffice.events import actions, store
 from boxoffice.events.domain import DRAFT, PUBLIC, STATUSES, Event
-from boxoffice.kernel import idempotency, paging
-from boxoffice.kernel.body import Instant
+from boxoffice.kernel import idempotency
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import NotFound
-from boxoffice.kernel.http import Answer, Call, etag_matches, path_id
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.paging import PageQuery
+from boxoffice.kernel.route import Answer, Call, etag_matches, path_id
 from boxoffice.messages import Category
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}

@@ -3,12 +3,12 @@
 from typing import Any
 
 from boxoffice import messages
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.paging import Page
 from boxoffice.events import actions
 from boxoffice.events.api import Api, EventBody, EventPatch, EventQuery, EventView, PlanView
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.http import PLAN_BODY, Route, Who
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.paging import Page
+from boxoffice.kernel.route import PLAN_BODY, Route, Who
 from boxoffice.kernel.service import Service, on
 from boxoffice.seating.document import SeatPlanDocument
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from boxoffice.doors import problem
+from boxoffice.doors.request import Send
 from boxoffice.gateway.exchange import Exchange, Header
-from boxoffice.kernel import problem
 from boxoffice.kernel.errors import Refusal
-from boxoffice.kernel.request import Send
 
 # On every answer unless the service chose otherwise; pages bring a stricter Content-Security-Policy of their own.
 SECURITY_HEADERS: tuple[Header, ...] = (

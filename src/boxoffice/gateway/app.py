@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import structlog
 
+from boxoffice.doors.problem import CONTENT_TYPE, passing
+from boxoffice.doors.request import Receive, Scope, Send
 from boxoffice.gateway.answers import RenderError, finish, send_fault, send_page, send_refusal
 from boxoffice.gateway.credentials import guest_cookie
 from boxoffice.gateway.exchange import ASGIApp, Exchange
 from boxoffice.gateway.steps import STEPS, Gate, too_large
 from boxoffice.kernel import telemetry
 from boxoffice.kernel.errors import NotFound, Refusal
-from boxoffice.kernel.problem import CONTENT_TYPE, passing
-from boxoffice.kernel.request import Receive, Scope, Send
 
 BODY_SECONDS = 60.0
 PROBLEM = (b"content-type", CONTENT_TYPE.encode())

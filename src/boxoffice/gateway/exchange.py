@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from boxoffice.doors.request import Receive, Scope, Send
 from boxoffice.gateway.routes import Rule
-from boxoffice.kernel.request import Receive, Scope, Send
 from boxoffice.kernel.tenancy import Tenant
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]

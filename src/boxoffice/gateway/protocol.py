@@ -7,8 +7,8 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from boxoffice.doors import problem
 from boxoffice.gateway.answers import SECURITY_HEADERS
-from boxoffice.kernel import problem
 from boxoffice.kernel.errors import Malformed, Refusal
 
 HEADER_BYTES = 64 * 1024

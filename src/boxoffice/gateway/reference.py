@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from boxoffice.doors.hosts import PLATFORM
 from boxoffice.gateway import pages
-from boxoffice.kernel.hosts import PLATFORM
-from boxoffice.kernel.http import Answer, Call, Host, Route, Who, etag_matches
+from boxoffice.kernel.route import Answer, Call, Host, Route, Who, etag_matches
 from boxoffice.kernel.service import Service
 
 Document = dict[str, Any]

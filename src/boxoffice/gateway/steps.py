@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from boxoffice.doors.hosts import PLATFORM, Hosts
+from boxoffice.doors.limits import POLICIES, Limiter, Policy
 from boxoffice.gateway.credentials import cookies_to_tokens, require_own_origin
 from boxoffice.gateway.exchange import Exchange
 from boxoffice.gateway.routes import PLATFORM_ROUTES, READS, TENANT_ROUTES
+from boxoffice.kernel.caller import Caller
 from boxoffice.kernel.errors import Malformed, NotFound, TooLarge
-from boxoffice.kernel.hosts import PLATFORM, Hosts
-from boxoffice.kernel.identity import Caller
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.limits import POLICIES, Limiter, Policy
 from boxoffice.kernel.tenancy import SLUG, Directory, Status, Tenant, unknown_tenant
 
 BY_CALLER = frozenset({"pages", "read", "write"})

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from boxoffice.kernel.errors import Conflict, Invalid
-from boxoffice.kernel.http import Answer, Call
+from boxoffice.kernel.route import Answer, Call
 
 if TYPE_CHECKING:
     from boxoffice.kernel.database import Database, Tx

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from boxoffice.kernel.database import Database, Tx
-from boxoffice.kernel.http import Route
 from boxoffice.kernel.message import Message, Received
+from boxoffice.kernel.route import Route
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.timers import Due
 

@@ -81,11 +81,16 @@ FACTS: tuple[tuple[str, str], ...] = (
     ),
     (
         "a tenant may use another's schema",
-        """SELECT r.rolname || ' in ' || n.nspname
-             FROM (SELECT rolname FROM pg_roles WHERE starts_with(rolname, $2) ORDER BY random() LIMIT 40) r,
-                  (SELECT nspname FROM pg_namespace WHERE nspname LIKE 'tenant\\_%' ORDER BY random() LIMIT 40) n
-            WHERE has_schema_privilege(r.rolname, n.nspname, 'USAGE')
-              AND n.nspname <> 'tenant_' || replace(substr(r.rolname, length($2) + 1), '-', '_')""",
+        """SELECT coalesce(r.rolname, 'PUBLIC') || ' in ' || n.nspname
+             FROM pg_namespace n, aclexplode(n.nspacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+            WHERE n.nspname LIKE 'tenant\\_%' AND a.grantee <> n.nspowner
+              AND r.rolname IS DISTINCT FROM $2 || replace(substr(n.nspname, length('tenant_') + 1), '_', '-')""",
+    ),
+    (
+        "a tenant's role is more than a tenant",
+        """SELECT member.rolname || ' is ' || role.rolname FROM pg_auth_members m
+             JOIN pg_roles member ON member.oid = m.member JOIN pg_roles role ON role.oid = m.roleid
+            WHERE starts_with(member.rolname, $2) AND role.rolname <> regexp_replace($2, '_$', 's')""",
     ),
     (
         "anybody may change a setting inside a query",

@@ -9,7 +9,7 @@ import msgspec
 
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import NotFound
-from boxoffice.kernel.http import Answer, Call, path_id
+from boxoffice.kernel.route import Answer, Call, path_id
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.notifications import actions, store
 from boxoffice.notifications.domain import EMAIL

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from uuid import UUID
 
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.http import Host, Route, Who
-from boxoffice.kernel.peers import Peers
+from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.messages import (

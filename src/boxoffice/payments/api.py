@@ -10,7 +10,7 @@ import msgspec
 
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import NotFound
-from boxoffice.kernel.http import Answer, Call
+from boxoffice.kernel.route import Answer, Call
 from boxoffice.payments import actions, bank_page, store
 from boxoffice.payments.domain import Outcome, charge_key, read_charge_key
 from boxoffice.payments.provider import Provider

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from boxoffice.doors.keys import Keyring
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.http import Route, Who
-from boxoffice.kernel.keys import Keyring
+from boxoffice.kernel.route import Route, Who
 from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.messages import (

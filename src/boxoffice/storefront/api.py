@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel.errors import NotFound, Refusal
-from boxoffice.kernel.http import Answer, Call
-from boxoffice.kernel.peers import Peers
+from boxoffice.kernel.route import Answer, Call
 from boxoffice.storefront import views, words
 from boxoffice.storefront.answers import Booking, Bookings, Event, Events, Hold, Offer, Offers, User
 from boxoffice.storefront.assets import Assets

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from boxoffice.kernel.http import Answer
+from boxoffice.kernel.route import Answer
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.storefront.assets import NOTHING, Assets, Entry
 from boxoffice.storefront.session import Visitor

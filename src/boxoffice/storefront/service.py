@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from boxoffice.kernel.http import Host, Route, Who
-from boxoffice.kernel.peers import Peers
+from boxoffice.doors.peers import Peers
+from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service
 from boxoffice.storefront.api import Cursor, Next, OfEvent, Pages, Search
 from boxoffice.storefront.assets import Assets

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from boxoffice.doors.peers import PeerAnswer, Peers
 from boxoffice.kernel.errors import Refusal
-from boxoffice.kernel.http import Call
-from boxoffice.kernel.peers import PeerAnswer, Peers
+from boxoffice.kernel.route import Call
 from boxoffice.storefront.answers import Tokens
 
 T = TypeVar("T")

@@ -4,10 +4,10 @@ from uuid import UUID
 
 import msgspec
 
+from boxoffice.doors.limits import POLICIES
 from boxoffice.kernel.database import Tx
 from boxoffice.kernel.errors import Conflict
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.limits import POLICIES
 from boxoffice.kernel.roles import Roles, schema_of
 from boxoffice.kernel.tenancy import Status, Tenant, TenantSettings, directory_changed, unknown_tenant
 from boxoffice.kernel.timers import Timer

@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from boxoffice.kernel import idempotency, paging
+from boxoffice.doors import paging
+from boxoffice.doors.paging import Page, PageQuery
+from boxoffice.kernel import idempotency
 from boxoffice.kernel.database import Tx
-from boxoffice.kernel.http import Answer, Call, path_id
-from boxoffice.kernel.paging import Page, PageQuery
+from boxoffice.kernel.route import Answer, Call, path_id
 from boxoffice.kernel.tenancy import Status, TenantSettings, unknown_tenant
 from boxoffice.tenants import actions, domain, store
 from boxoffice.tenants.domain import Plan, SettingsChange

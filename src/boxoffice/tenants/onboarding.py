@@ -11,10 +11,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel import migrate, timers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Invalid
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Status, Tenant, directory_changed
 from boxoffice.kernel.timers import Due

@@ -2,11 +2,11 @@
 
 from redis.asyncio import Redis
 
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.http import Host, Route, Who
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.roles import Roles
+from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service
 from boxoffice.tenants.actions import PROVISION
 from boxoffice.tenants.api import Api, NewTenant, Suspension, TenantChange, TenantPage, TenantQuery, TenantView
