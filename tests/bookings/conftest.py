@@ -17,14 +17,14 @@ from boxoffice.bookings.holds import Hold, Holds
 from boxoffice.bookings.live import Live
 from boxoffice.bookings.store import Booking, load
 from boxoffice.bookings.views import seats_of
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.peers import Peers
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import valkey as kernel_valkey
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.idempotency import Wanted
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.keys import Keyring
 from boxoffice.kernel.message import Message
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.messages import Category, PaymentCompleted, PaymentFailed, Sale
 from boxoffice.seating.parse import parse

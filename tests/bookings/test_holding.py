@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from boxoffice.bookings.domain import extended_until
+from boxoffice.doors.keys import Keyring
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import valkey as kernel_valkey
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.keys import Keyring
 from boxoffice.kernel.tenancy import Directory, Tenant, TenantSettings
 from tests.bookings.conftest import open_till
 from tests.bookings.till import Till

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from boxoffice.doors.keys import Keyring
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import valkey as kernel_valkey
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.keys import Keyring
 from boxoffice.kernel.tenancy import Directory, Tenant
 from tests.support.shop import Shop, open_shop
 

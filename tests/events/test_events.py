@@ -11,7 +11,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.messages import EventChanged, EventCreated, InventoryRefused, SaleChanged
 from tests.seating import plans
 from tests.support.shop import Shop, event_body
-from tests.support.traffic import published, received
+from tests.support.traffic import published
 
 PLAN = plans.document(plans.zone(plans.row("1..4", "A"), plans.row("1..4", "B", "silver")))
 FIELDS = {
@@ -225,15 +225,12 @@ async def test_a_plan_that_cannot_be_is_refused_with_paths(shop: Shop, plan: Any
 
 
 async def test_an_event_whose_inventory_is_refused_is_a_draft_again_and_takes_another_plan(shop: Shop) -> None:
-    organizer, service = shop.user("ORGANIZER"), shop.services["events"]
+    organizer = shop.user("ORGANIZER")
     event_id = await shop.draft(organizer)
     await shop.ask("PUT", f"/api/events/{event_id}/seat-plan", PLAN, who=organizer)
     await shop.ask("POST", f"/api/events/{event_id}/publication", who=organizer)
-    refused = InventoryRefused(event_id=event_id, reason="unreadable")
-    handler = next(each.handler for each in service.subscriptions if each.message is InventoryRefused)
 
-    async with shop.database.transaction(shop.tenant) as tx:
-        await handler(tx, [received(shop.tenant, refused)])
+    await shop.hear("events", InventoryRefused(event_id=event_id, reason="unreadable"))
     status = (await show(shop, event_id))["status"]
     plan = await shop.ask("PUT", f"/api/events/{event_id}/seat-plan", PLAN, who=organizer)
 
@@ -333,12 +330,9 @@ async def test_an_event_of_the_past_ends_by_its_timer(shop: Shop) -> None:
 
 async def test_old_news_of_a_sale_is_passed_over(shop: Shop) -> None:
     event_id = await shop.publish(PLAN)
-    handler = next(e.handler for e in shop.services["events"].subscriptions if e.message is SaleChanged)
 
     for sold_out, version in ((True, 5), (False, 4)):
-        async with shop.database.transaction(shop.tenant) as tx:
-            news = SaleChanged(event_id=event_id, sold_out=sold_out, version=version)
-            await handler(tx, [received(shop.tenant, news)])
+        await shop.hear("events", SaleChanged(event_id=event_id, sold_out=sold_out, version=version))
 
     assert (await show(shop, event_id))["sale"] == "sold_out"
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from boxoffice.kernel import http
+from boxoffice.doors import http
+from boxoffice.doors.identity import Issuer, Verifier
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.identity import Issuer, Verifier
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.notifications import service
 from boxoffice.notifications.actions import SEND

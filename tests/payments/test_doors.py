@@ -11,12 +11,12 @@ import aiohttp
 import msgspec
 import pytest
 
-from boxoffice.kernel import http
+from boxoffice.doors import http
+from boxoffice.doors.identity import Verifier
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.identity import Verifier
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.messages import PaymentCompleted

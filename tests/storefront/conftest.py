@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.peers import Peers
-from boxoffice.kernel.router import Router
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.peers import Peers
+from boxoffice.doors.router import Router
 from boxoffice.storefront.api import Pages
 from boxoffice.storefront.assets import Assets
 from boxoffice.storefront.render import Renderer

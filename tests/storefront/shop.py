@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from boxoffice.kernel.http import Answer, Call
-from boxoffice.kernel.identity import ANONYMOUS
+from boxoffice.doors.peers import Receive, Scope, Send
+from boxoffice.doors.request import QueryReader
+from boxoffice.doors.router import Router
+from boxoffice.kernel.caller import ANONYMOUS
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.peers import Receive, Scope, Send
-from boxoffice.kernel.request import QueryReader
-from boxoffice.kernel.router import Router
+from boxoffice.kernel.route import Answer, Call
 from boxoffice.kernel.tenancy import Status, Tenant, TenantSettings
 
 TENANT = Tenant(

@@ -6,12 +6,12 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from boxoffice.doors.hosts import Hosts
+from boxoffice.doors.limits import Limiter
 from boxoffice.gateway.app import Gateway
 from boxoffice.gateway.steps import Gate
-from boxoffice.kernel.hosts import Hosts
-from boxoffice.kernel.identity import Caller, Kind
+from boxoffice.kernel.caller import Caller, Kind
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.limits import Limiter
 from boxoffice.kernel.tenancy import Directory, Tenant
 
 SERVICES = ("events", "bookings", "auth", "payments", "notifications", "tenants", "storefront", "reference")

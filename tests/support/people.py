@@ -11,12 +11,12 @@ from boxoffice.auth import actions
 from boxoffice.auth import service as auth
 from boxoffice.auth.domain import Account, Person
 from boxoffice.auth.passwords import Passwords
-from boxoffice.kernel import http
+from boxoffice.doors import http
+from boxoffice.doors.identity import Verifier
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.peers import ASGIApp, Peers
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.identity import Verifier
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.peers import ASGIApp, Peers
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant

@@ -11,12 +11,13 @@ import asyncpg
 import msgspec
 import structlog
 
+from boxoffice.doors.http import application
+from boxoffice.doors.identity import Issuer, Verifier, service_token
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.paging import PageQuery
 from boxoffice.kernel.errors import Conflict
-from boxoffice.kernel.http import Answer, Call, Host, Route, Who, application, path_id
-from boxoffice.kernel.identity import Issuer, Verifier, service_token
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.paging import PageQuery
+from boxoffice.kernel.route import Answer, Call, Host, Route, Who, path_id
 from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant
 from tests.support.asgi import Application, Response, request

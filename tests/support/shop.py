@@ -10,20 +10,20 @@ from redis.asyncio import Redis
 
 from boxoffice.auth import service as auth
 from boxoffice.bookings import service as bookings
+from boxoffice.doors import http
+from boxoffice.doors.identity import Issuer, Verifier
+from boxoffice.doors.keys import Keyring
+from boxoffice.doors.peers import ASGIApp, Peers
 from boxoffice.events import service as events
 from boxoffice.gateway.routes import TENANT_ROUTES
-from boxoffice.kernel import http
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.identity import Issuer, Verifier
 from boxoffice.kernel.ids import uuid7
-from boxoffice.kernel.keys import Keyring
-from boxoffice.kernel.message import decode
-from boxoffice.kernel.peers import ASGIApp, Peers
+from boxoffice.kernel.message import Message, decode
 from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.payments import service as payments
 from tests.support.asgi import Response, request
-from tests.support.traffic import armed, received
+from tests.support.traffic import KINDS, armed, deliver
 
 DOMAIN = "localhost"
 NAMES = ("auth", "events", "bookings", "payments")
@@ -77,13 +77,16 @@ class Shop:
             rows = await tx.db.fetch(NEW_MESSAGES, self.tenant.id, self.carried)
         for row in rows:
             self.carried = row["id"]
-            for service in self.services.values():
-                for subscription in service.subscriptions:
-                    if subscription.message.__name__ == row["type"]:
-                        body = decode(subscription.message, row["value"])
-                        async with self.database.transaction(self.tenant) as tx:
-                            await subscription.handler(tx, [received(self.tenant, body)])
+            for name in self.services:
+                await self.hear(name, decode(KINDS[row["type"]], row["value"]))
         return bool(rows)
+
+    async def hear(self, service: str, *messages: Message) -> None:
+        """Hand messages to those handlers of a service that subscribe to them, each in a transaction."""
+        for message in messages:
+            for subscription in self.services[service].subscriptions:
+                if subscription.message is type(message):
+                    await deliver(self.database, self.tenant, subscription.handler, message)
 
     async def _send(self) -> bool:
         worked = False

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from boxoffice.doors.peers import Peers
 from boxoffice.kernel import migrate
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.lanes import Lanes
-from boxoffice.kernel.peers import Peers
 from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
