@@ -1,0 +1,31 @@
+"""The worker is killed while it has bookings in hand: the supervisor starts another, and every booking ends."""
+
+import asyncio
+
+from tests.support.crowd import ENDS, Crowd, at_rest
+from tests.support.platform import Platform
+from tests.support.processes import kill, pid_of
+from tests.support.waiting import eventually
+
+BUYERS = 60
+KILLS_AT = (10, 30)
+
+
+async def test_bookings_end_although_their_worker_is_killed_again_and_again(platform: Platform, slug: str) -> None:
+    event = await platform.event(slug, rows=6, seats=10)
+    crowd = await Crowd.gather(platform, slug, event, range(BUYERS))
+    buying = asyncio.create_task(crowd.buy())
+    killed: list[int] = []
+
+    for told in KILLS_AT:
+        await eventually(lambda: len(crowd.acknowledged) >= told, within=30)  # noqa: B023
+        worker = await eventually(lambda: pid_of(platform.data, "run worker"))
+        killed.append(worker)
+        await kill([worker])
+    await buying
+    await at_rest(platform, slug)
+
+    assert len(set(killed)) == len(KILLS_AT)
+    ended = await crowd.statuses()
+    assert len(ended) == BUYERS
+    assert set(ended.values()) <= set(ENDS)
