@@ -5,16 +5,22 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
+NARROWEST = 320  # CSS pixels (WCAG 2.2, 1.4.10 Reflow)
 AXE = Path("web/node_modules/axe-core/axe.min.js")
 
 
 async def check_page(page: Page) -> None:
-    """No accessibility fault that axe can find, nothing wider than the screen."""
+    """No accessibility fault that axe can find; nothing wider than the screen, nor than a very small one."""
     await page.evaluate(AXE.read_text())
     found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     faults = [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found["violations"]]
     assert faults == [], f"{page.url}: {faults}"
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is too wide"
+    size = page.viewport_size
+    assert size is not None
+    for width in (size["width"], NARROWEST):
+        await page.set_viewport_size({"width": width, "height": size["height"]})
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} at {width} px"
+    await page.set_viewport_size(size)
 
 
 async def open_row(page: Page, section: str, row: str) -> None:

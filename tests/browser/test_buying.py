@@ -238,6 +238,23 @@ async def test_a_hold_and_what_was_typed_survive_a_reload(organizer: OpenShop, v
     await expect(page.get_by_role("link", name="Continue to checkout")).to_be_visible()
 
 
+async def test_what_was_typed_outlives_the_hold_at_the_till(organizer: OpenShop, visitor: Arrive) -> None:
+    shop = await organizer(hold_seconds=8)
+    event_id = await shop.sell(hall(), PRICES)
+    page = await go_to_seats(await visitor(), shop, event_id)
+    await page.get_by_role("button", name="Find the best seats").click()
+    await to_checkout(page, "slow@example.com")
+
+    again = page.get_by_role("button", name="Hold the same seats again")
+    await again.wait_for()
+    await check_page(page)
+    await again.click()
+
+    await expect(page.get_by_label("E-mail")).to_have_value("slow@example.com")
+    await pay(page, "Visa •••• 4242")
+    await expect_tickets(page, 2)
+
+
 async def test_three_standing_places_are_bought_by_number(organizer: OpenShop, visitor: Arrive) -> None:
     shop = await organizer()
     event_id = await shop.sell(floor(), {"floor": 2400})
