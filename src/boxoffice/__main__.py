@@ -146,7 +146,7 @@ def create_tenant(
 
 @operator.command("create")
 def create_operator(email: Annotated[str, typer.Argument()], password: Password) -> None:
-    """Make an operator, or give an existing one a new password."""
+    """Make an operator."""
     from boxoffice import app
 
     async def create(settings: "Settings") -> None:
