@@ -22,7 +22,7 @@ def noting(group: str, worker_name: str, seconds: float = 0.0) -> Service:
         await tx.db.execute(NOTE, [message.id for message in messages], worker_name)
         if seconds:
             print("noting", flush=True)  # noqa: T201
-            await asyncio.sleep(seconds)
+            await tx.db.execute("SELECT pg_sleep($1)", seconds)
 
     return Service(group, subscriptions=[on(Noted, note)])
 
