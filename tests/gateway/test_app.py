@@ -125,14 +125,16 @@ async def test_a_services_own_policy_is_not_overruled(edge: Edge, tenant: Tenant
     assert answer.headers["content-security-policy"] == "default-src 'self'"
 
 
-async def test_a_person_is_refused_with_a_page_and_a_program_with_a_problem(edge: Edge) -> None:
+async def test_a_person_is_refused_with_a_page_and_a_program_with_a_problem(edge: Edge, tenant: Tenant) -> None:
     page = await edge.ask("GET", "/", host="nobody.tickets.example", headers=BROWSER)
     problem = await edge.ask("GET", "/", host="nobody.tickets.example", headers={"accept": "application/json"})
-    api = await edge.ask("GET", EVENTS, host="nobody.tickets.example", headers=BROWSER)
+    anywhere = await edge.ask("GET", EVENTS, host="nobody.tickets.example", headers=BROWSER)
+    api = await edge.ask("GET", "/api/nothing", host=host_of(tenant), headers=BROWSER)
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.body == b"<h1>404 tenant_not_found None</h1>"
     assert problem.headers["content-type"] == "application/problem+json"
+    assert anywhere.headers["content-type"] == "text/html; charset=utf-8"
     assert api.headers["content-type"] == "application/problem+json"
 
 

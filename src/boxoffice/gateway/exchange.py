@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from boxoffice.doors.request import Receive, Scope, Send
 from boxoffice.gateway.routes import Rule
-from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.tenancy import Status, Tenant
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
@@ -43,8 +43,10 @@ class Exchange:
 
     @property
     def for_a_person(self) -> bool:
-        """Whether an error should be a page: a browser asks for a document, and not of the API."""
-        if self.path.startswith(("/api/", "/.well-known/")) and not self.path.startswith("/api/docs"):
+        """Whether an error should be a page: a browser asks for a document, and not of a serving host's API."""
+        serves = self.on_platform or (self.tenant is not None and self.tenant.status is Status.ACTIVE)
+        of_the_api = self.path.startswith(("/api/", "/.well-known/")) and not self.path.startswith("/api/docs")
+        if serves and of_the_api:
             return False
         return prefers_html(self.given.get(b"accept", b"").decode("latin-1"))
 

@@ -101,7 +101,7 @@ async def check_host(exchange: Exchange, gate: Gate) -> None:
     if HOST.match(raw) is None:
         raise Malformed("bad_host", "The Host field does not name a host.")
     authority = exchange.scope.get("extensions", {}).get("boxoffice.authority")
-    if authority is not None and _without_default_port(authority) != _without_default_port(raw):
+    if authority is not None and _plain(authority) != _plain(raw):
         raise Malformed("bad_host", "The request target names another host than the Host field.")
     exchange.host = raw
     exchange.slug = gate.hosts.slug(raw)
@@ -206,5 +206,7 @@ def _network(client: str) -> str:
     return str(ip_network(f"{client}/64", strict=False)) if ":" in client and _is_address(client) else client
 
 
-def _without_default_port(authority: str) -> str:
-    return authority.removesuffix(":80")
+def _plain(authority: str) -> str:
+    """An authority in its shortest spelling: without a final dot, without the default port."""
+    name, _, port = authority.partition(":")
+    return f"{name.removesuffix('.')}:{port or '80'}"
