@@ -1,0 +1,127 @@
+"""The worker as a whole: it begins failed loops again, ends in order, and tells whether it is ready."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from boxoffice.embedded.servers import EmbeddedServers
+from boxoffice.kernel import worker
+from boxoffice.kernel.bus.pglog import PgLog
+from boxoffice.kernel.database import Database, Tx
+from boxoffice.kernel.message import Received
+from boxoffice.kernel.migrate import Logins
+from boxoffice.kernel.roles import Roles
+from boxoffice.kernel.service import Service, on
+from boxoffice.kernel.tenancy import Directory, Tenant
+from boxoffice.kernel.valkey import connect
+from boxoffice.kernel.wake import OUTBOX, Wake
+from tests.support.messaging import Noted, Struck, fresh_topic, working
+from tests.support.waiting import eventually
+
+
+async def test_a_loop_that_fails_is_begun_again(database: Database, directory: Directory) -> None:
+    begun: list[int] = []
+
+    async def loop(stop: asyncio.Event) -> None:
+        begun.append(len(begun))
+        if len(begun) < 3:
+            raise RuntimeError("once more")
+        await stop.wait()
+
+    async with working(database, directory, Service("looping", loops=[loop])):
+        await eventually(lambda: len(begun) == 3)
+
+    assert begun == [0, 1, 2]
+
+
+async def test_work_in_hand_is_finished_and_its_messages_are_relayed_before_the_end(
+    database: Database, directory: Directory, tenant: Tenant
+) -> None:
+    subject, begun, go_on = uuid4(), asyncio.Event(), asyncio.Event()
+
+    async def answer(tx: Tx, messages: Sequence[Received[Noted]]) -> None:
+        if any(message.body.about == subject for message in messages):
+            begun.set()
+            await go_on.wait()
+            tx.publish(Struck(about=subject, text="answered"))
+
+    stop, state = asyncio.Event(), worker.State()
+    service = Service(fresh_topic(), subscriptions=[on(Noted, answer)])
+    running = asyncio.create_task(
+        worker.run([service], database, directory, PgLog(database), stop, lease_seconds=2.0, state=state)
+    )
+    async with database.transaction(tenant) as tx:
+        tx.publish(Noted(about=subject, text="asked"))
+    await begun.wait()
+    ready = state.problems()
+    stop.set()
+    await eventually(lambda: state.problems() == ["stopping"])
+    still_running = not running.done()
+    go_on.set()
+    await asyncio.wait_for(running, 20)
+
+    assert (ready, still_running) == ([], True)
+    async with database.system() as db:
+        assert await db.fetchval("SELECT count(*) FROM platform.outbox WHERE tenant_id = $1", tenant.id) == 0
+        assert await db.fetchval("SELECT count(*) FROM bus.log WHERE tenant_id = $1", tenant.id) == 2
+
+
+def test_a_worker_is_ready_from_its_start_to_its_stop() -> None:
+    state = worker.State()
+    before = state.problems()
+    state.started = True
+    state.came_round("relay")
+    meanwhile = state.problems()
+    state.rounds["relay"] -= worker.STILL_SECONDS_MAX + 1
+    stuck = state.problems()
+    state.stopping = True
+
+    assert before == ["starting"]
+    assert meanwhile == []
+    assert stuck == ["relay stands still"]
+    assert state.problems() == ["stopping"]
+
+
+async def test_a_commit_in_one_process_rings_in_another(
+    servers: EmbeddedServers, logins: Logins, tenant: Tenant
+) -> None:
+    channel, stop = fresh_topic(), asyncio.Event()
+    here, there = connect(servers.valkey_url), connect(servers.valkey_url)
+    listening = Wake(there, channel)
+    hearing = asyncio.create_task(listening.listen(stop))
+    web = await Database.connect(
+        logins.web, platform_role=Roles("suite").platform, pool_size=1, reserve_size=1, wake=Wake(here, channel)
+    )
+
+    async def heard(subject: UUID) -> bool:
+        async with web.transaction(tenant) as tx:
+            tx.publish(Noted(about=subject, text="ring"))
+        return listening.bell(OUTBOX).is_set()
+
+    try:
+        assert await eventually(lambda: heard(uuid4()))
+    finally:
+        stop.set()
+        await web.close()
+        await asyncio.wait_for(hearing, 10)
+        await here.aclose()
+        await there.aclose()
+
+
+async def test_without_valkey_messages_are_handled_all_the_same(
+    logins: Logins, directory: Directory, tenant: Tenant
+) -> None:
+    nowhere = connect("unix:///nowhere/valkey.sock")
+    database = await Database.connect(logins.worker, platform_role=Roles("suite").platform, wake=Wake(nowhere))
+    heard: list[UUID] = []
+
+    async def hear(tx: Tx, messages: Sequence[Received[Noted]]) -> None:
+        heard.extend(message.body.about for message in messages)
+
+    subject = uuid4()
+    async with working(database, directory, Service(fresh_topic(), subscriptions=[on(Noted, hear)])):
+        async with database.transaction(tenant) as tx:
+            tx.publish(Noted(about=subject, text="quietly"))
+        await eventually(lambda: subject in heard)
+    await database.close()
+    await nowhere.aclose()
