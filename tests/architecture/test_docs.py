@@ -8,7 +8,7 @@ import pytest
 
 from boxoffice import app, messages, published
 from boxoffice.__main__ import cli
-from boxoffice.kernel import telemetry
+from boxoffice.kernel import telemetry, walls
 from boxoffice.settings import PREFIX, Settings
 from tests.architecture.source import ROOT, Module, modules
 
@@ -87,6 +87,14 @@ def test_operations_tells_every_metric() -> None:
     told_of = set(re.findall(r"^\| `([a-z_]+)` \|", section(operations(), "Metrics"), re.MULTILINE))
 
     assert told_of == {*telemetry.GAUGES, *counters, *own}
+
+
+def test_security_tells_everything_that_doctor_tries() -> None:
+    page = (DOCS / "security.md").read_text()
+
+    untold = [what for what, _ in (*walls.INJECTIONS, *walls.BARE, *walls.FACTS) if f"- {what}\n" not in page]
+
+    assert untold == []
 
 
 def test_every_decision_is_in_the_index_under_its_title() -> None:
