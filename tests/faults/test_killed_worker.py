@@ -20,6 +20,7 @@ async def test_bookings_end_although_their_worker_is_killed_again_and_again(plat
     for told in KILLS_AT:
         await eventually(lambda: len(crowd.acknowledged) >= told, within=30)  # noqa: B023
         worker = await eventually(lambda: pid_of(platform.data, "run worker"))
+        assert worker is not None
         killed.append(worker)
         await kill([worker])
     await buying

@@ -37,11 +37,13 @@ async def test_a_dead_database_is_503_until_it_is_back_by_itself(platform: Platf
 async def everything(platform: Platform, slug: str, event: str, crowd: Crowd) -> list[Reply]:
     """One request of every kind that needs the database."""
     guest = crowd.buyers[0].guest
-    return await asyncio.gather(
-        platform.ask("GET", f"/api/events/{event}", slug=slug),
-        platform.ask("GET", f"/api/events/{event}/availability", slug=slug),
-        platform.ask("GET", "/api/bookings", slug=slug, guest=guest),
-        platform.hold(slug, event, [BUYERS - 1], guest=guest),
-        platform.login(slug, f"admin@{slug}.example"),
-        platform.ask("GET", "/", slug=slug, headers={"Accept": "text/html"}),
+    return list(
+        await asyncio.gather(
+            platform.ask("GET", f"/api/events/{event}", slug=slug),
+            platform.ask("GET", f"/api/events/{event}/availability", slug=slug),
+            platform.ask("GET", "/api/bookings", slug=slug, guest=guest),
+            platform.hold(slug, event, [BUYERS - 1], guest=guest),
+            platform.login(slug, f"admin@{slug}.example"),
+            platform.ask("GET", "/", slug=slug, headers={"Accept": "text/html"}),
+        )
     )
