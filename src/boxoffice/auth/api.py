@@ -13,11 +13,12 @@ from boxoffice.auth.domain import ACCESS_SECONDS, Account, Status
 from boxoffice.auth.passwords import Passwords
 from boxoffice.doors.identity import Issuer, invalid_token
 from boxoffice.doors.limits import Limiter, Policy
+from boxoffice.kernel import idempotency
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import Forbidden, Unauthenticated
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.route import Answer, Call
-from boxoffice.kernel.tenancy import Directory
+from boxoffice.kernel.tenancy import Directory, Tenant
 
 # Counts failures only, so that whoever knows the password is not slowed down by their own sign-ins.
 FAILED_SIGN_INS = Policy(name="failed_sign_ins", per_minute=20, exact=True)
@@ -101,13 +102,15 @@ class Api:
     """Auth's endpoints. Operators sign in through the same ones, on the platform's host."""
 
     def __init__(
-        self, database: Database, directory: Directory, issuer: Issuer, passwords: Passwords, limiter: Limiter
-    ) -> None:
+        self, database: Database, directory: Directory, issuer: Issuer, passwords: Passwords, limiter: Limiter,
+        fingerprint: bytes,
+    ) -> None:  # fmt: skip
         self._database = database
         self._directory = directory
         self._issuer = issuer
         self._passwords = passwords
         self._limiter = limiter
+        self._fingerprint = fingerprint
 
     async def register(self, call: Call) -> Answer:
         body: Registration = call.body
@@ -161,9 +164,20 @@ class Api:
 
     async def guest(self, call: Call) -> Answer:
         """Guests are not stored: their token is all there is of them."""
-        guest_id = uuid7()
-        token = self._issuer.guest(tenant=call.tenant, guest_id=guest_id, now=datetime.now(UTC))
-        return Answer(201, GuestToken(guest_id=guest_id, guest_token=token))
+        if call.idempotency_key is None:
+            return Answer(201, self._guest_token(call.tenant, uuid7()))
+
+        async def work(tx: Tx) -> tuple[int, UUID]:
+            return 201, uuid7()
+
+        async def render(tx: Tx, resource: str) -> GuestToken:
+            return self._guest_token(call.tenant, UUID(resource))
+
+        return await idempotency.once(self._database, call, self._fingerprint, work, render)
+
+    def _guest_token(self, tenant: Tenant, guest_id: UUID) -> GuestToken:
+        token = self._issuer.guest(tenant=tenant, guest_id=guest_id, now=datetime.now(UTC))
+        return GuestToken(guest_id=guest_id, guest_token=token)
 
     async def jwks(self, call: Call) -> Answer:
         keys: dict[str, Any] = self._issuer.jwks(call.tenant)

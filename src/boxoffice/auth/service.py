@@ -32,7 +32,10 @@ def build(
 ) -> Service:  # fmt: skip
     """The service auth. `keyring` is the folder with the keys that sign access and guest tokens."""
     passwords = Passwords(keyring.secret("pepper"), cost=bcrypt_cost)
-    api = Api(database, directory, Issuer(keyring), passwords, Limiter(valkey, processes=processes))
+    api = Api(
+        database, directory, Issuer(keyring), passwords, Limiter(valkey, processes=processes),
+        keyring.secret("fingerprint"),
+    )  # fmt: skip
     return Service(name=NAME, routes=routes(api))
 
 
