@@ -1,0 +1,283 @@
+"""Sagas under whatever can happen to them, in any order and repeatedly: pure walks over `decide`, then on real rows."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from copy import copy
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from boxoffice.bookings.decide import (
+    MAX_REFUND_TRIES,
+    Aborted,
+    AttemptStatus,
+    Captured,
+    Decision,
+    Happening,
+    Requested,
+    RetryRequested,
+    Saga,
+    TimerDue,
+    decide,
+)
+from boxoffice.bookings.executor import TIMER
+from boxoffice.bookings.holding import SeatsTaken
+from boxoffice.bookings.holds import HeldSeat, Hold
+from boxoffice.bookings.saga import ENDED, Effect, State
+from boxoffice.kernel.errors import Refusal
+from boxoffice.kernel.ids import uuid7
+from boxoffice.kernel.timers import done
+from boxoffice.messages import (
+    OfBooking,
+    PaymentActionRequired,
+    PaymentCancelled,
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentRefunded,
+    RefundFailed,
+)
+from tests.bookings.conftest import BUYER, OTHER, Office
+from tests.support.invariants import OF_TENANT
+from tests.support.traffic import armed, deliver
+
+BOOKING = uuid7()
+PRICE = 4_500
+WITH_SEATS = (State.PENDING_PAYMENT, State.EXPIRING, State.CANCELLING, State.CONFIRMED)
+ARMING = (Effect.ARM_HOLD, Effect.ARM_GRACE, Effect.ARM_REFUND, Effect.ARM_LONG)
+AT_ANY_TIME = {
+    "one_live_claim", "claims_are_mutual", "sold_seats_are_paid_for", "ends_free_their_seats", "seats_are_of_the_plan",
+    "tickets_are_the_lines", "unfinished_work_has_a_timer", "history_has_no_gap",
+}  # fmt: skip
+steps = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000), st.booleans()), min_size=15, max_size=40)
+
+
+def of_payments(booking_id: UUID, saga: Saga) -> list[OfBooking]:
+    """Whatever payments may say of a saga: about any attempt that was asked for, in any order, again and again."""
+    told: list[OfBooking] = []
+    for n in range(1, saga.attempt + 1):
+        told += [
+            PaymentCompleted(booking_id=booking_id, attempt=n, amount_minor=saga.total_minor, currency="EUR"),
+            PaymentFailed(booking_id=booking_id, attempt=n, retryable=True, reason="funds"),
+            PaymentFailed(booking_id=booking_id, attempt=n, retryable=False, reason="declined"),
+            PaymentCancelled(booking_id=booking_id, attempt=n),
+            PaymentActionRequired(booking_id=booking_id, attempt=n, url="https://bank.example"),
+        ]
+    for refund in saga.refunds:
+        told += [
+            PaymentRefunded(
+                booking_id=booking_id, refund_id=refund.id, attempt=refund.attempt,
+                amount_minor=refund.amount_minor, currency="EUR",
+            ),
+            RefundFailed(booking_id=booking_id, refund_id=refund.id, attempt=refund.attempt, reason="closed"),
+        ]  # fmt: skip
+    return told
+
+
+def retry_possible(saga: Saga) -> bool:
+    last = saga.attempts[-1].status if saga.attempts else None
+    ended = last in (AttemptStatus.DECLINED, AttemptStatus.CANCELLED)
+    return saga.state is State.PENDING_PAYMENT and not saga.open_attempts and ended
+
+
+def unfinished(saga: Saga) -> bool:
+    return bool(saga.open_refunds) or saga.state not in (*ENDED, State.CONFIRMED)
+
+
+class Walk:
+    """One saga with what its executor would have done: seats, timer, messages of its end."""
+
+    def __init__(self) -> None:
+        self.saga = Saga(total_minor=PRICE)
+        self.seats = self.timer = False
+        self.captured: frozenset[int] = frozenset()
+        self.do(Requested("pm_card_visa"))
+        self.seats = True
+
+    @property
+    def state(self) -> Any:
+        return self.saga, self.seats, self.timer, self.captured
+
+    def may_happen(self, reclaimed: bool) -> list[Happening]:
+        asked = of_payments(BOOKING, self.saga)
+        found: list[Happening] = [m for m in asked if not isinstance(m, PaymentCompleted)]  # type: ignore[misc]
+        for m in asked:
+            if isinstance(m, PaymentCompleted):
+                again = reclaimed if self.saga.state in (State.EXPIRED, State.FAILED) else None
+                found.append(Captured(m, uuid5(BOOKING, str(m.attempt)), again))
+        if self.timer:
+            found.append(TimerDue())
+        if self.saga.state is State.PENDING_PAYMENT:
+            found.append(Aborted())
+        if retry_possible(self.saga):
+            found.append(RetryRequested("pm_card_visa"))
+        return found
+
+    def do(self, happening: Happening) -> None:
+        if isinstance(happening, Captured):
+            self.captured |= {happening.message.attempt}
+        if isinstance(happening, TimerDue):
+            self.timer = False
+        decision: Decision = decide(self.saga, happening)
+        if isinstance(happening, Captured) and happening.reclaimed and decision.saga.state is State.CONFIRMED:
+            self.seats = True
+        for effect in decision.effects:
+            self.timer = True if effect in ARMING else False if effect is Effect.DISARM else self.timer
+            if effect is Effect.SELL:
+                assert self.seats, "sold without having the seats"
+            if effect is Effect.RELEASE:
+                assert decision.saga.state in ENDED, "seats are free before the saga has ended"
+                self.seats = False
+        self.saga = decision.saga
+
+    def check(self) -> None:
+        saga = self.saga
+        assert self.timer or not unfinished(saga), "an unfinished saga without a timer"
+        assert self.seats or saga.state not in WITH_SEATS, "it believes to have seats that it gave up"
+        assert not self.seats or saga.state not in ENDED, "it ended and kept its seats"
+        returned = [refund.attempt for refund in saga.refunds]
+        kept = {saga.paid} if saga.paid is not None else set()
+        assert sorted([*returned, *kept]) == sorted(self.captured), "money that is neither kept nor goes back"
+        assert bool(kept) == (saga.state is State.CONFIRMED), "money is kept for seats, and for nothing else"
+        assert not (saga.state in ENDED and saga.open_refunds), "it ended while money is owed"
+
+
+def explore(attempts: int, tries: int) -> int:
+    """Every state that a saga can reach with so many attempts, and refusals of a refund; checks each of them."""
+    waiting = [Walk()]
+    seen = {waiting[0].state}
+    while waiting:
+        here = waiting.pop()
+        for reclaimed in (True, False) if here.saga.state in ENDED else (False,):
+            for happening in here.may_happen(reclaimed):
+                if isinstance(happening, RetryRequested) and here.saga.attempt == attempts:
+                    continue
+                if isinstance(happening, RefundFailed) and any(r.tries >= tries for r in here.saga.refunds):
+                    continue
+                there = copy(here)
+                there.do(happening)
+                if there.state not in seen:
+                    there.check()
+                    seen.add(there.state)
+                    waiting.append(there)
+    return len(seen)
+
+
+@pytest.mark.parametrize(("attempts", "tries"), [(3, 1), (2, 3), (1, MAX_REFUND_TRIES + 1)])
+def test_no_order_of_happenings_is_illegal_and_money_is_kept_for_seats_only(attempts: int, tries: int) -> None:
+    states = explore(attempts, tries)
+
+    assert states > 50
+
+
+@settings(max_examples=100, deadline=None)
+@given(drawn=steps)
+def test_whatever_happened_a_saga_comes_to_rest(drawn: list[tuple[int, int, bool]]) -> None:
+    walk = Walk()
+    for choice, _, reclaimed in drawn:
+        possible = walk.may_happen(reclaimed)
+        walk.do(possible[choice % len(possible)])
+
+    rounds = 0
+    while unfinished(walk.saga):
+        rounds += 1
+        for m in of_payments(BOOKING, walk.saga):
+            if isinstance(m, PaymentRefunded):
+                walk.do(m)
+        if walk.timer:
+            walk.do(TimerDue())
+
+    assert rounds <= 3
+    walk.check()
+
+
+# ── on real rows ───────────────────────────────────────────────────────────────────────────────────────────────────
+FRESH_SEATS = count()
+
+
+class Street:
+    """Buyers, payments and the clock, all after the same three seats."""
+
+    def __init__(self, office: Office, seats: Sequence[int]) -> None:
+        self.office = office
+        self.seats = seats
+        self.bookings: list[UUID] = []
+
+    async def step(self, choice: int, detail: int) -> None:
+        kinds = [self.buy, self.pay_again, self.give_up, self.clock, *[self.payments_say] * 6]
+        await kinds[choice % len(kinds)](detail)
+
+    async def buy(self, detail: int) -> None:
+        """Book one or two seats, with a hold that Valkey knows nothing of: the claim decides."""
+        now = datetime.now(UTC)
+        wanted = self.seats[detail % 3 : detail % 3 + 1 + detail % 2]
+        held = Hold(
+            id=uuid7(), revision=1, tenant_id=self.office.tenant.id, owner=(BUYER, OTHER)[detail % 2],
+            event_id=self.office.event_id, seats=tuple(HeldSeat(n, PRICE) for n in wanted), currency="EUR",
+            first_at=now, expires_at=now + timedelta(minutes=10), exclusive=False,
+        )  # fmt: skip
+        with suppress(SeatsTaken):
+            self.bookings.append((await self.office.book(held)).booking.id)
+
+    async def payments_say(self, detail: int) -> None:
+        """A batch of up to four messages about any bookings, repeated and in any order."""
+        possible: list[OfBooking] = []
+        for booking_id in self.bookings:
+            possible += of_payments(booking_id, (await self.office.booking(booking_id)).saga)
+        if not possible:
+            return
+        chosen = [possible[(detail * (n + 1)) % len(possible)] for n in range(1 + detail % 4)]
+        captured = [m for m in chosen if isinstance(m, PaymentCompleted)]
+        await deliver(self.office.database, self.office.tenant, self.office.bookings.captured, *captured)
+        heard: list[Any] = [m for m in chosen if not isinstance(m, PaymentCompleted)]
+        await deliver(self.office.database, self.office.tenant, self.office.bookings.heard, *heard)
+
+    async def pay_again(self, detail: int) -> None:
+        await self._wish(detail, lambda tx, owner, id: self.office.bookings.pay_again(tx, owner, id, "pm_card_visa"))
+
+    async def give_up(self, detail: int) -> None:
+        await self._wish(detail, self.office.bookings.abort)
+
+    async def _wish(self, detail: int, act: Any) -> None:
+        if self.bookings:
+            booking = await self.office.booking(self.bookings[detail % len(self.bookings)])
+            with suppress(Refusal):
+                async with self.office.database.transaction(self.office.tenant) as tx:
+                    await act(tx, booking.owner, booking.id)
+
+    async def clock(self, detail: int) -> None:
+        """One timer falls due; it is gone when its work is done, as the timer loop sees to."""
+        async with self.office.database.platform() as tx:
+            due = [timer for timer in await armed(tx, self.office.tenant, TIMER) if timer.id in self.bookings]
+        if due:
+            one = due[detail % len(due)]
+            async with self.office.database.transaction(self.office.tenant) as tx:
+                await self.office.bookings.due(tx, [one])
+                await done(tx, one)
+
+    async def broken(self) -> list[str]:
+        async with self.office.database.transaction(self.office.tenant) as tx:
+            return [
+                f"{invariant.name}: {row[0]}"
+                for invariant in OF_TENANT if invariant.name in AT_ANY_TIME
+                for row in await tx.db.fetch(invariant.broken, self.office.tenant.id)
+            ]  # fmt: skip
+
+
+@settings(
+    max_examples=12, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)  # fmt: skip
+@given(drawn=steps)
+async def test_rows_keep_their_invariants_whatever_happens(office: Office, drawn: list[tuple[int, int, bool]]) -> None:
+    first = 3 * (next(FRESH_SEATS) % 13)
+    street = Street(office, range(first, first + 3))
+    await street.buy(1)
+
+    for choice, detail, _ in drawn:
+        await street.step(choice, detail)
+        assert await street.broken() == []
