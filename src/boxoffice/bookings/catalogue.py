@@ -1,5 +1,6 @@
 """What this process knows of the sales: rows kept for a second, plans for as long as they are used."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -29,14 +30,23 @@ class Catalogue:
         self._database = database
         self._peers = peers
         self._sales: dict[tuple[UUID, UUID], tuple[float, Sale]] = {}
+        self._reading: dict[tuple[UUID, UUID], asyncio.Task[Sale]] = {}
         self._plans: OrderedDict[PlanKey, Plan] = OrderedDict()
         self._methods: dict[UUID, frozenset[str]] = {}
 
     async def sale(self, tenant: Tenant, event_id: UUID) -> Sale:
         """The sale of an event. Raises NotFound `event_not_found` for one that was never published."""
-        known = self._sales.get((tenant.id, event_id))
+        key = (tenant.id, event_id)
+        known = self._sales.get(key)
         if known is not None and known[0] > time.monotonic():
             return known[1]
+        reading = self._reading.get(key)
+        if reading is None:  # a crowd that comes when the row is a second old shares one reading
+            reading = self._reading[key] = asyncio.create_task(self._read(tenant, event_id))
+            reading.add_done_callback(lambda _: self._reading.pop(key))
+        return await asyncio.shield(reading)
+
+    async def _read(self, tenant: Tenant, event_id: UUID) -> Sale:
         async with self._database.transaction(tenant) as tx:
             row = await sales.load(tx, event_id)
             if row is None or row.status == "PREPARING":

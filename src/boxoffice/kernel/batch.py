@@ -54,14 +54,22 @@ class Batcher(Generic[Request, Result]):
 
     async def _run(self, tenant: Tenant) -> None:
         queue = self._waiting[tenant.id]
-        while queue:
-            batch = [queue.popleft() for _ in range(min(len(queue), self._most_at_once))]
-            await self._serve(tenant, batch)
-        del self._waiting[tenant.id]
+        batch: list[tuple[Request, asyncio.Future[Result]]] = []
+        try:
+            while queue:
+                batch = [queue.popleft() for _ in range(min(len(queue), self._most_at_once))]
+                await self._serve(tenant, batch)
+        finally:  # cut off in the middle: nobody waits for ever for an answer that will not come
+            del self._waiting[tenant.id]
+            for _, answer in (*batch, *queue):
+                if not answer.done():
+                    answer.set_exception(Unavailable("unavailable", "This was cut off; try again in a moment."))
 
     async def _serve(self, tenant: Tenant, batch: list[tuple[Request, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._flush(tenant, [request for request, _ in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} answers to {len(batch)} calls")
         except Exception as fault:
             if len(batch) == 1 or isinstance(fault, Unavailable):
                 results = [fault] * len(batch)
