@@ -122,7 +122,7 @@ def services(process: Process) -> list[Service]:
             slow_seconds=settings.simulated_slow_seconds, captured_late_seconds=settings.simulated_late_seconds,
         ),
         notifications.build(
-            database=database, directory=directory, peers=process.peers("notifications"),
+            database=database, directory=directory, peers=process.peers("notifications"), keyring=keyring,
             public_url=f"http://{{slug}}.{settings.domain}:{settings.port}", smtp_url=settings.smtp_url,
             mail_from=settings.mail_from or f"tickets@{settings.domain}",
         ),

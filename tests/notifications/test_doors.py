@@ -66,7 +66,7 @@ def build(database: Database, directory: Directory, post: PostRoom, keyring: Key
     peers = Peers("notifications", apps={}, keyring=keyring, domain="localhost")
     built = service.build(
         database=database, directory=directory, peers=peers, public_url="http://{slug}.localhost:8000",
-        smtp_url=smtp_url,
+        smtp_url=smtp_url, keyring=keyring,
     )  # fmt: skip
 
     async def jwks(tenant: Tenant | None) -> dict[str, Any]:
@@ -193,10 +193,14 @@ async def test_an_organizer_sees_what_was_given_up_and_sends_it_again(doors: Doo
 
     listed = await doors.ask("GET", mails, doors.host, doors.token("ORGANIZER"))
     [dead] = listed.json["items"]
-    redriven = await doors.ask("POST", f"{mails}/{dead['id']}/redrive", doors.host, doors.token("ORGANIZER"))
-    again = await doors.ask("POST", f"{mails}/{dead['id']}/redrive", doors.host, doors.token("ORGANIZER"))
+    organizer = doors.token("ORGANIZER")
+    redrive = f"{mails}/{dead['id']}/redrive"
+    redriven = await doors.ask("POST", redrive, doors.host, {**organizer, "Idempotency-Key": "once"})
+    repeated = await doors.ask("POST", redrive, doors.host, {**organizer, "Idempotency-Key": "once"})
+    again = await doors.ask("POST", redrive, doors.host, organizer)
     await doors.post.send()
 
     assert (dead["recipient"], dead["last_error"], dead["attempts"]) == (address, "550 full", 40)
-    assert (redriven.status, again.status) == (202, 404)
+    assert (redriven.status, repeated.status, again.status) == (202, 202, 404)
+    assert repeated.headers["idempotency-replayed"] == "true"
     assert len(await doors.post.mailbox(address)) == 1

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from boxoffice.kernel.database import Database
+from boxoffice.kernel import idempotency
+from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import NotFound
 from boxoffice.kernel.route import Answer, Call, path_id
 from boxoffice.kernel.tenancy import Directory
@@ -93,6 +94,7 @@ class NotificationDoors:
     templates: Templates
     sending: Sending
     pages: Pages
+    fingerprint: bytes  # the secret that tells one request from another under the same Idempotency-Key
 
     async def list_templates(self, call: Call) -> Answer:
         items = [
@@ -139,10 +141,15 @@ class NotificationDoors:
         return Answer(value=DeadList(items=items))
 
     async def send_again(self, call: Call) -> Answer:
-        async with self.database.transaction(call.tenant) as tx:
+        async def work(tx: Tx) -> tuple[int, None]:
             if not await actions.send_again(tx, path_id(call, "notification_id")):
                 raise NotFound("not_found", "No notification of this id was given up.")
-        return Answer(status=202)
+            return 202, None
+
+        async def render(tx: Tx, resource: str) -> None:
+            return None
+
+        return await idempotency.once(self.database, call, self.fingerprint, work, render)
 
     def _require_mailbox(self) -> None:
         if self.sending.server is not None:

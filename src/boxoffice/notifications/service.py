@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+from boxoffice.doors.keys import Keyring
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.route import Host, Route, Who
@@ -34,6 +35,7 @@ def build(
     database: Database,
     directory: Directory,
     peers: Peers,
+    keyring: Keyring,
     public_url: str,
     smtp_url: str = "",
     mail_from: str = "tickets@localhost",
@@ -51,7 +53,7 @@ def build(
     sending = Sending(
         templates, server, find_purchase, public_url, attempts_max, timedelta(seconds=first_pause_seconds)
     )  # fmt: skip
-    doors = NotificationDoors(database, directory, templates, sending, Pages())
+    doors = NotificationDoors(database, directory, templates, sending, Pages(), keyring.secret("fingerprint"))
     both = ("text/html", "application/json")
     # fmt: off
     return Service(
