@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     valkey_url: str = Field(default="", description="Valkey 8 or Redis 7 or later; empty: start the embedded one.")
     smtp_url: str = Field(default="", description="smtp://user:password@host:port; empty: mail goes to /dev/mail.")
     mail_from: str = Field(default="", description="Sender's address of all mail; empty: tickets@<domain>.")
-    bus: Literal["pglog", "kafka"] = Field(default="pglog", description="What carries messages between services.")
+    bus: Literal["pglog"] = Field(default="pglog", description="What carries messages between services.")
     demo: bool = Field(default=True, description="Whether `up` sells the demo's events and knows its people.")
     trusted_proxies: str = Field(
         default="", description="Networks (10.0.0.0/8, …) whose X-Forwarded-For is believed; empty: nobody's."
