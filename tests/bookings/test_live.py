@@ -51,7 +51,7 @@ async def test_everybody_in_a_crowd_sees_their_own_change(office: Office) -> Non
 async def test_a_caller_who_leaves_takes_nothing_from_the_others(office: Office) -> None:
     leaving = asyncio.create_task(look(office.live, office))
     staying = [asyncio.create_task(look(office.live, office)) for _ in range(3)]
-    await asyncio.sleep(0)
+    await asyncio.wait(staying, timeout=0)
     leaving.cancel()
 
     seen = await asyncio.gather(*staying)

@@ -39,8 +39,9 @@ class Counter:
 
 
 async def ask(batcher: Batcher[int, int], tenant: Tenant, *numbers: int) -> list[asyncio.Task[int]]:
+    """Calls that have all begun to wait, and what they may share has left."""
     tasks = [asyncio.create_task(batcher(tenant, n)) for n in numbers]
-    await asyncio.sleep(0)
+    await asyncio.wait(tasks, timeout=0)
     return tasks
 
 
@@ -48,7 +49,6 @@ async def test_calls_that_come_while_a_batch_runs_leave_together_when_it_returns
     counter, tenant = Counter(), some_tenant()
     batcher = Batcher(counter.flush)
     first = await ask(batcher, tenant, 1)
-    await asyncio.sleep(0)
     others = await ask(batcher, tenant, 2, 3, 4)
 
     counter.gate.set()
@@ -62,7 +62,6 @@ async def test_tenants_do_not_wait_for_each_other() -> None:
     batcher = Batcher(counter.flush)
 
     tasks = [*await ask(batcher, some_tenant(), 1), *await ask(batcher, some_tenant(), 2)]
-    await asyncio.sleep(0)
 
     assert counter.batches == [[1], [2]]
     counter.gate.set()
@@ -93,7 +92,6 @@ async def test_whatever_happens_to_a_batch_nobody_waits_for_ever(odd: int) -> No
     counter, tenant = Counter(), some_tenant()
     batcher = Batcher(counter.flush)
     first = await ask(batcher, tenant, odd)
-    await asyncio.sleep(0)
     others = await ask(batcher, tenant, 2, 3)
     counter.gate.set()
 
@@ -120,7 +118,6 @@ async def test_a_batch_has_a_size_and_a_queue_has_an_end() -> None:
     counter, tenant = Counter(), some_tenant()
     batcher = Batcher(counter.flush, most_at_once=100)
     first = await ask(batcher, tenant, 1)
-    await asyncio.sleep(0)
     others = await ask(batcher, tenant, *range(1, batch.MOST_WAITING + 2))
     counter.gate.set()
 

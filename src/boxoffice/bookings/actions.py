@@ -259,6 +259,7 @@ class Bookings:
         try:
             plan = parse(document)
         except PlanInvalid as invalid:
+            await sales.abandon(tx, sale.event_id)
             tx.publish(messages.InventoryRefused(event_id=sale.event_id, reason=invalid.detail))
             return
         await open_with_inventory(tx, sale, plan.document, plan.seats)

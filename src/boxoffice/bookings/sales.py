@@ -66,8 +66,17 @@ async def open_sale(tx: Tx, event_id: UUID, seats: int) -> None:
     )  # fmt: skip
 
 
+async def abandon(tx: Tx, event_id: UUID) -> None:
+    """Forget a sale whose inventory cannot be made: its event is a draft again."""
+    await tx.db.execute("DELETE FROM sales WHERE event_id = $1 AND status = 'PREPARING'", event_id)
+
+
 async def change(tx: Tx, sale: messages.Sale) -> None:
-    """Take over what may change while an event is on sale: texts, start and window."""
+    """Take over what may change while an event is on sale: texts, limit and window.
+
+    The change may overtake the publication: then the sale begins with it.
+    """
+    await prepare(tx, sale)
     await tx.db.execute(
         """UPDATE sales SET name = $2, venue = $3, time_zone = $4, starts_at = $5, opens_at = $6, closes_at = $7,
                   max_seats = $8, version = version + 1
