@@ -18,6 +18,7 @@ LOGIN_TIMEOUTS = {  # statement, idle in transaction, transaction; the migrator'
     "web": ("5s", "15s", "30s"),
     "worker": ("60s", "15s", "120s"),
 }
+GONE_AFTER = "1s"  # so soon a statement in hand, and its locks, end when the process that asked for it was killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,9 @@ def _create_roles(db: psycopg.Connection, roles: Roles, passwords: dict[str, str
         db.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
     for kind, timeouts in LOGIN_TIMEOUTS.items():
         role = sql.Identifier(f"{roles.database}__{kind}")
-        names = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
-        for name, value in zip(names, timeouts, strict=True):
+        names = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
+                 "client_connection_check_interval")  # fmt: skip
+        for name, value in zip(names, (*timeouts, GONE_AFTER), strict=True):
             db.execute(sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(name), sql.Literal(value)))
 
 
