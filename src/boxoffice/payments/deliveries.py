@@ -14,7 +14,7 @@ from boxoffice.payments.ledger import Delivery
 from boxoffice.payments.simulated import SIGNATURE_HEADER, Simulator
 
 POLL_SECONDS = 0.25
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=12)  # a little longer than an attempt may take
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=10)
