@@ -11,6 +11,7 @@ import asyncpg
 from boxoffice.embedded.processes import command_line
 from boxoffice.embedded.up import http_status
 from tests.faults.conftest import again
+from tests.faults.locks import waiting_for_locks
 from tests.support import invariants
 from tests.support.crowd import ENDS, Crowd, at_rest, database_url
 from tests.support.platform import Platform
@@ -18,7 +19,6 @@ from tests.support.processes import supervisor_of, tree
 from tests.support.waiting import eventually
 
 IN_HAND = 8
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'boxoffice__web' AND wait_event_type = 'Lock'"
 
 
 async def test_an_interrupt_answers_what_was_asked_and_leaves_no_process(platform: Platform, slug: str) -> None:
@@ -67,7 +67,7 @@ async def sagas_locked(platform: Platform, slug: str) -> AsyncIterator[Callable[
     locking, watching = await asyncpg.connect(url), await asyncpg.connect(url)
 
     async def all_wait() -> bool:
-        return bool(await watching.fetchval(WAITING) == IN_HAND)
+        return len(await waiting_for_locks(watching, "web")) == IN_HAND
 
     try:
         async with locking.transaction():

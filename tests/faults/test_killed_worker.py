@@ -2,7 +2,10 @@
 
 import asyncio
 
-from tests.support.crowd import ENDS, Crowd, at_rest
+import asyncpg
+
+from tests.faults.locks import nobody_writes_payments, waiting_for_locks
+from tests.support.crowd import ENDS, Crowd, at_rest, database_url
 from tests.support.platform import Platform
 from tests.support.processes import kill, pid_of
 from tests.support.waiting import eventually
@@ -30,3 +33,25 @@ async def test_bookings_end_although_their_worker_is_killed_again_and_again(plat
     ended = await crowd.statuses()
     assert len(ended) == BUYERS
     assert set(ended.values()) <= set(ENDS)
+
+
+async def test_what_a_killed_worker_waited_for_is_given_up_at_once(platform: Platform, slug: str) -> None:
+    event = await platform.event(slug)
+    crowd = await Crowd.gather(platform, slug, event, [0], ["pm_card_visa"])
+    worker = await eventually(lambda: pid_of(platform.data, "run worker"))
+    assert worker is not None
+    watching = await asyncpg.connect(database_url(platform))
+
+    async with nobody_writes_payments(platform, slug):
+        await crowd.buy()
+        orphans = await eventually(lambda: waiting_for_locks(watching, "worker"))
+        await kill([worker])
+
+        async def given_up() -> bool:
+            return orphans.isdisjoint(await waiting_for_locks(watching, "worker"))
+
+        await eventually(given_up, within=5)
+    await watching.close()
+    await at_rest(platform, slug)
+
+    assert list((await crowd.statuses()).values()) == ["CONFIRMED"]

@@ -4,18 +4,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import asyncpg
 
+from tests.faults.locks import nobody_writes_payments, waiting_for_locks
 from tests.support.crowd import ENDS, Crowd, at_rest, database_url
 from tests.support.platform import Platform, free_ports
 from tests.support.processes import environment_of, pid_of
 from tests.support.waiting import eventually
 
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'boxoffice__worker' AND wait_event_type = 'Lock'"
 OWNERS = "SELECT DISTINCT owner FROM bus.assignment WHERE grp = 'payments'"
 BUYERS = 30
 
@@ -34,7 +34,7 @@ async def test_a_worker_that_slept_past_its_lease_doubles_nothing(platform: Plat
     try:
         async with nobody_writes_payments(platform, slug):
             await crowd.buy()
-            await eventually(lambda: watching.fetchval(WAITING))
+            await eventually(lambda: waiting_for_locks(watching, "worker"))
             os.kill(sleeper, signal.SIGSTOP)
         with another_worker(platform, sleeper):
             await eventually(overtaken, within=30)
@@ -53,18 +53,6 @@ async def test_a_worker_that_slept_past_its_lease_doubles_nothing(platform: Plat
 
 async def owners(db: asyncpg.Connection) -> Collection[UUID | None]:
     return [owner for (owner,) in await db.fetch(OWNERS)]
-
-
-@asynccontextmanager
-async def nobody_writes_payments(platform: Platform, slug: str) -> AsyncIterator[None]:
-    """A lock that stops the worker in the middle of a transaction."""
-    db = await asyncpg.connect(database_url(platform))
-    try:
-        async with db.transaction():
-            await db.execute(f'LOCK TABLE "tenant_{slug}".payments IN SHARE MODE')
-            yield
-    finally:
-        await db.close()
 
 
 @contextmanager
