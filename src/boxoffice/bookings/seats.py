@@ -31,21 +31,22 @@ class Claims(NamedTuple):
     lost: dict[UUID, list[int]]
 
 
+# Whatever the planner believes of a fresh event, each wanted row is found by its key: the locking makes the inner query
+# one that no join can turn round.
 AVAILABLE = """
-    SELECT s.event_id, s.seat_no, s.fence
-      FROM seat_inventory s
-      JOIN unnest($1::uuid[], $2::int4[]) AS wanted (event_id, seat_no)
-        ON (s.event_id, s.seat_no) = (wanted.event_id, wanted.seat_no)
-     WHERE s.status = 'AVAILABLE'
-     ORDER BY s.event_id, s.seat_no
-       FOR UPDATE OF s SKIP LOCKED
+    SELECT wanted.event_id, wanted.seat_no, s.fence
+      FROM unnest($1::uuid[], $2::int4[]) AS wanted (event_id, seat_no)
+     CROSS JOIN LATERAL (
+        SELECT fence FROM seat_inventory
+         WHERE event_id = wanted.event_id AND seat_no = wanted.seat_no AND status = 'AVAILABLE'
+           FOR UPDATE SKIP LOCKED) s
 """
 HOLD = """
     UPDATE seat_inventory s
-       SET status = 'HELD', booking_id = given.booking_id, hold_until = given.hold_until, fence = s.fence + 1
-      FROM unnest($1::uuid[], $2::int4[], $3::uuid[], $4::timestamptz[])
-           AS given (event_id, seat_no, booking_id, hold_until)
-     WHERE (s.event_id, s.seat_no) = (given.event_id, given.seat_no) AND s.status = 'AVAILABLE'
+       SET status = 'HELD', booking_id = given.booking_id, hold_until = given.hold_until, fence = given.fence
+      FROM unnest($1::uuid[], $2::int4[], $3::uuid[], $4::timestamptz[], $5::int8[])
+           AS given (event_id, seat_no, booking_id, hold_until, fence)
+     WHERE (s.event_id, s.seat_no) = (given.event_id, given.seat_no) AND s.fence = given.fence - 1
 """
 SELL = """
     UPDATE seat_inventory s
@@ -84,7 +85,7 @@ async def claim(tx: Tx, wishes: Sequence[Wish]) -> Claims:
     rows = await tx.db.fetch(AVAILABLE, [event_id for event_id, _ in pairs], [seat_no for _, seat_no in pairs])
     free = {(row["event_id"], row["seat_no"]): row["fence"] for row in rows}
     claims = Claims({}, {})
-    held: list[tuple[UUID, int, UUID, datetime]] = []
+    held: list[tuple[UUID, int, UUID, datetime, int]] = []
     spent: set[UUID | None] = set()
     for wish in wishes:
         missing = [seat_no for seat_no in wish.seats if (wish.event_id, seat_no) not in free]
@@ -92,8 +93,8 @@ async def claim(tx: Tx, wishes: Sequence[Wish]) -> Claims:
             claims.lost[wish.booking_id] = missing
         else:
             spent.add(wish.hold_id)
-            claims.won[wish.booking_id] = {n: free.pop((wish.event_id, n)) + 1 for n in wish.seats}
-            held.extend((wish.event_id, seat_no, wish.booking_id, wish.hold_until) for seat_no in wish.seats)
+            won = claims.won[wish.booking_id] = {n: free.pop((wish.event_id, n)) + 1 for n in wish.seats}
+            held.extend((wish.event_id, n, wish.booking_id, wish.hold_until, fence) for n, fence in won.items())
     if held:
         _expect(await tx.db.execute(HOLD, *(list(column) for column in zip(*held, strict=True))), len(held))
     return claims
