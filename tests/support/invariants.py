@@ -3,12 +3,15 @@
 `violations` checks a tenant or all of them; `unfinished` tells what has still to happen before that makes sense.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
+
+from tests.support.waiting import eventually
 
 
 class Invariant(msgspec.Struct, frozen=True):
@@ -317,25 +320,27 @@ TENANTS = """
 async def violations(url: str, slug: str | None = None) -> list[str]:
     """Everything that is broken for one tenant or for all, seen at one moment; `url` is the superuser's."""
     found: list[str] = []
-    db = await asyncpg.connect(url)
-    try:
-        async with db.transaction(isolation="repeatable_read", readonly=True):
-            found += await broken(db, OF_PLATFORM, None, None)
-            for row in await db.fetch(TENANTS, slug):
-                found += await broken(db, OF_TENANT, row["id"], row["schema_name"])
-    finally:
-        await db.close()
+    async with _connected(url) as db, db.transaction(isolation="repeatable_read", readonly=True):
+        found += await broken(db, OF_PLATFORM, None, None)
+        for row in await db.fetch(TENANTS, slug):
+            found += await broken(db, OF_TENANT, row["id"], row["schema_name"])
     return found
 
 
 async def unfinished(url: str, slug: str) -> list[str]:
     """What has still to happen by itself for this tenant."""
-    db = await asyncpg.connect(url)
-    try:
+    async with _connected(url) as db:
         row = await db.fetchrow(TENANTS, slug)
         return [text for (text,) in await db.fetch(UNFINISHED, row["id"])]
-    finally:
-        await db.close()
+
+
+async def unknown(url: str, slug: str, bookings: Iterable[str]) -> list[str]:
+    """Those of these bookings that a client was told of but that do not exist."""
+    async with _connected(url) as db, db.transaction(readonly=True):
+        row = await db.fetchrow(TENANTS, slug)
+        await db.execute(f'SET LOCAL search_path = "{row["schema_name"]}"')
+        known = {str(id) for (id,) in await db.fetch("SELECT id FROM bookings")}
+    return sorted(set(bookings) - known)
 
 
 async def broken(db: Any, wanted: Iterable[Invariant], tenant_id: UUID | None, schema: str | None) -> list[str]:
@@ -349,14 +354,16 @@ async def broken(db: Any, wanted: Iterable[Invariant], tenant_id: UUID | None, s
     return found
 
 
-async def unknown(url: str, slug: str, bookings: Iterable[str]) -> list[str]:
-    """Those of these bookings that a client was told of but that do not exist."""
-    db = await asyncpg.connect(url)
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Any]:
+    """A connection, as soon as there can be one: the server may just be coming back."""
+
+    async def connection() -> Any:
+        with suppress(OSError, asyncpg.PostgresError):
+            return await asyncpg.connect(url)
+
+    db = await eventually(connection)
     try:
-        row = await db.fetchrow(TENANTS, slug)
-        async with db.transaction(readonly=True):
-            await db.execute(f'SET LOCAL search_path = "{row["schema_name"]}"')
-            known = {str(id) for (id,) in await db.fetch("SELECT id FROM bookings")}
+        yield db
     finally:
         await db.close()
-    return sorted(set(bookings) - known)
