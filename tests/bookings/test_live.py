@@ -4,8 +4,8 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from boxoffice.bookings.holds import Holds
-from boxoffice.bookings.live import Live, Snapshot
+from boxoffice.bookings.inventory.holds import Holds
+from boxoffice.bookings.inventory.live import Live, Snapshot
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.tenancy import Tenant
 from tests.bookings.conftest import Office
@@ -81,3 +81,14 @@ async def test_a_crowd_shares_one_reading_of_the_sale(office: Office) -> None:
     seen = await asyncio.gather(*(office.catalogue.sale(office.tenant, office.event_id) for _ in range(50)))
 
     assert len({id(sale) for sale in seen}) == 1
+
+
+async def test_those_who_come_too_late_share_one_glance(office: Office, valkey: Redis) -> None:
+    holds = Counting(valkey)
+    live = Live(office.database, holds, glance_seconds=60)
+    sale = await office.catalogue.sale(office.tenant, office.event_id)
+
+    seen = [await live.glance(office.tenant, sale) for _ in range(5)]
+
+    assert holds.reads == 1
+    assert len({snapshot.seq for snapshot in seen}) == 1
