@@ -140,7 +140,7 @@ def _relaying(bus: Bus, database: Database, state: State) -> Loop:
                 await asyncio.sleep(GATHER_SECONDS)
             elif ending:
                 return
-            else:
+            if not ending:
                 await rest(bell, pause)
                 pause = min(pause * 1.5, RELAY_SECONDS_MOST)
 
