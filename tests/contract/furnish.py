@@ -92,13 +92,14 @@ class Furnisher:
             return None
         return {"Authorization": f"Bearer {self._sign_in(host)['access_token']}"}
 
-    def _seats(self, number: int = 1) -> list[int]:
+    def _seats(self, number: int) -> list[int]:
         return [next(self._turn) % self.world.seats for _ in range(number)]
 
     def _held(self, role: str) -> Any:
         """A new hold of this role's or, for those who cannot have one here, of a customer's."""
         owner = role if role in BUYERS else "customer"
-        return self._do("POST", f"/api/events/{self.world.acme.event}/holds", owner, {"seats": self._seats()})
+        wish = {"best_available": {"quantity": 1}}
+        return self._do("POST", f"/api/events/{self.world.acme.event}/holds", owner, wish)
 
     def _booked(self, role: str, method: str = "pm_card_visa") -> Any:
         body = {
