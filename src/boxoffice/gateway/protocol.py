@@ -51,7 +51,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        super().on_header(name, value.strip(b" \t"))  # no part of the value (RFC 9110, section 5.5)
         self._count(len(name) + len(value) + 4)
         if len(self.headers) > HEADER_FIELDS:
             self._refuse_head()
