@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import migrate
@@ -12,6 +13,10 @@ from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Directory, Tenant
 from tests.support.servers import temporary_folder, temporary_servers
 from tests.support.tenancy import NewTenant, tenant_factory
+
+# The same examples every time: what is merged is never held up by a die. No deadline: the machines are shared.
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import msgspec
 from boxoffice.auth import store as people
 from boxoffice.auth.domain import Account, Role, Status
 from boxoffice.auth.passwords import Passwords
-from boxoffice.bookings import sales
 from boxoffice.bookings.actions import open_with_inventory
 from boxoffice.bookings.bulk import Allocation, allocate
+from boxoffice.bookings.inventory import sales
 from boxoffice.demo.parties import parties
 from boxoffice.demo.people import DEMO_PASSWORD, OPERATOR, TENANTS, DemoPerson, DemoTenant
 from boxoffice.demo.programme import DemoEvent, catalogue

@@ -34,6 +34,12 @@ class Module:
         return self.path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
     @property
+    def room(self) -> str:
+        """The package whose size it adds to: bookings/inventory is one of its own."""
+        parts = self.path.relative_to(PACKAGE).parts
+        return "/".join(parts[:2]) if parts[:2] == ("bookings", "inventory") else self.owner
+
+    @property
     def is_migration(self) -> bool:
         return "migrations" in self.path.parts
 

@@ -34,7 +34,7 @@ def test_the_code_keeps_the_contracts() -> None:
         ("bookings/saga.py", "import boxoffice.payments", "services do not know each other"),
         ("kernel/ids.py", "import boxoffice.bookings", "The platform depends downwards"),
         ("tickets/code.py", "import boxoffice.seating", "The platform depends downwards"),
-        ("bookings/domain.py", "import boxoffice.bookings.store", "Inside a service"),
+        ("bookings/inventory/domain.py", "import boxoffice.bookings.store", "Inside a service"),
         ("bookings/saga.py", "import asyncpg", "Decisions do no I/O"),
         ("messages.py", "import boxoffice.kernel.database", "What is shared is pure"),
         ("kernel/ids.py", "import boxoffice.settings", "Settings are read at the top"),

@@ -10,11 +10,11 @@ import pytest
 from redis.asyncio import Redis
 
 from boxoffice.bookings.actions import Bookings, Request, Shown, open_with_inventory
-from boxoffice.bookings.catalogue import Catalogue
 from boxoffice.bookings.executor import TIMER, Executor
-from boxoffice.bookings.holding import Holding
-from boxoffice.bookings.holds import Hold, Holds
-from boxoffice.bookings.live import Live
+from boxoffice.bookings.inventory.catalogue import Catalogue
+from boxoffice.bookings.inventory.holding import Holding
+from boxoffice.bookings.inventory.holds import Hold, Holds
+from boxoffice.bookings.inventory.live import Live
 from boxoffice.bookings.store import Booking, load
 from boxoffice.bookings.views import seats_of
 from boxoffice.doors.keys import Keyring
@@ -137,7 +137,15 @@ async def open_office(database: Database, tenant: Tenant, valkey: Redis, keyring
     holds, catalogue = Holds(valkey), Catalogue(database, peers)
     live = Live(database, holds)
     bookings = Bookings(database, peers, holds, Executor(GRACE), 180)
-    return Office(database, tenant, event_id, Holding(database, holds, catalogue, live), bookings, catalogue, live)
+    return Office(
+        database,
+        tenant,
+        event_id,
+        Holding(database, holds, catalogue, live, bookings.consumer_of),
+        bookings,
+        catalogue,
+        live,
+    )
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boxoffice.bookings.actions import Request, Shown, open_with_inventory
-from boxoffice.bookings.holding import Put, SeatsTaken
-from boxoffice.bookings.holds import HeldSeat, Hold, Holds
+from boxoffice.bookings.inventory.holding import Put, SeatsTaken
+from boxoffice.bookings.inventory.holds import HeldSeat, Hold, Holds
 from boxoffice.bookings.views import seats_of
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.idempotency import Wanted

@@ -7,11 +7,11 @@ from datetime import timedelta
 from redis.asyncio import Redis
 
 from boxoffice.bookings.actions import Bookings
-from boxoffice.bookings.catalogue import Catalogue
 from boxoffice.bookings.executor import Executor
-from boxoffice.bookings.holding import Holding
-from boxoffice.bookings.holds import Holds
-from boxoffice.bookings.live import Live
+from boxoffice.bookings.inventory.catalogue import Catalogue
+from boxoffice.bookings.inventory.holding import Holding
+from boxoffice.bookings.inventory.holds import Holds
+from boxoffice.bookings.inventory.live import Live
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.peers import Peers
@@ -37,10 +37,9 @@ class Starts:
             peers = Peers("bookings", apps={}, keyring=self.keyring, domain="localhost")
             catalogue = Catalogue(database, peers)
             live = Live(database, self.holds)
-            yield Office(
-                database, self.office.tenant, self.office.event_id, Holding(database, self.holds, catalogue, live),
-                Bookings(database, peers, self.holds, Executor(timedelta(seconds=120)), 180), catalogue, live,
-            )  # fmt: skip
+            bookings = Bookings(database, peers, self.holds, Executor(timedelta(seconds=120)), 180)
+            holding = Holding(database, self.holds, catalogue, live, bookings.consumer_of)
+            yield Office(database, self.office.tenant, self.office.event_id, holding, bookings, catalogue, live)
         finally:
             await database.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from boxoffice.bookings.domain import extended_until
+from boxoffice.bookings.inventory.domain import extended_until
 from boxoffice.doors.keys import Keyring
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import valkey as kernel_valkey

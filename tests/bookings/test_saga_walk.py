@@ -26,8 +26,8 @@ from boxoffice.bookings.decide import (
     decide,
 )
 from boxoffice.bookings.executor import TIMER
-from boxoffice.bookings.holding import SeatsTaken
-from boxoffice.bookings.holds import HeldSeat, Hold
+from boxoffice.bookings.inventory.holding import SeatsTaken
+from boxoffice.bookings.inventory.holds import HeldSeat, Hold
 from boxoffice.bookings.saga import ENDED, Effect, State
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.ids import uuid7

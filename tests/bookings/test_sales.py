@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from boxoffice.bookings import sales
-from boxoffice.bookings.sales import SaleRow
+from boxoffice.bookings.inventory import sales
+from boxoffice.bookings.inventory.sales import SaleRow
 from boxoffice.kernel.ids import uuid7
 from boxoffice.messages import EventCancelled, EventChanged, EventPublishing, InventoryReady, InventoryRefused
 from boxoffice.seating.parse import parse

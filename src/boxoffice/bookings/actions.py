@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from asyncpg import UniqueViolationError
 
 from boxoffice import messages
-from boxoffice.bookings import sales, seats, store
+from boxoffice.bookings import store
 from boxoffice.bookings.decide import (
     Aborted,
     AttemptStatus,
@@ -21,10 +21,11 @@ from boxoffice.bookings.decide import (
     TimerDue,
     decide,
 )
-from boxoffice.bookings.domain import claim_until, new_reference
 from boxoffice.bookings.executor import Executor, public_status, recheck_sold_out
-from boxoffice.bookings.holding import SeatsTaken
-from boxoffice.bookings.holds import Hold, Holds, Known, Lost, consumed, require_live
+from boxoffice.bookings.inventory import sales, seats
+from boxoffice.bookings.inventory.domain import claim_until, new_reference
+from boxoffice.bookings.inventory.holding import SeatsTaken
+from boxoffice.bookings.inventory.holds import Hold, Holds, Known, Lost, consumed, require_live
 from boxoffice.bookings.saga import State
 from boxoffice.bookings.store import Booking, Line, NewBooking, Step
 from boxoffice.doors.peers import Peers
@@ -170,7 +171,7 @@ class Bookings:
 
     async def _known(self, tenant: Tenant, requests: Sequence[Request]) -> dict[UUID, Known]:
         """What Valkey knows of the holds; nothing when it does not answer, and then the claim decides."""
-        ids = [request.hold.id for request in requests if request.hold.exclusive]
+        ids = list(dict.fromkeys(request.hold.id for request in requests))
         try:
             return dict(zip(ids, await self._holds.known(tenant.id, ids), strict=True)) if ids else {}
         except Lost:
@@ -196,6 +197,13 @@ class Bookings:
             ids = await store.page_of_owner(tx, owner, before, limit)
             shown = await _load_shown(tx, ids)
         return [shown[booking_id] for booking_id in ids]
+
+    async def consumer_of(self, tenant: Tenant, owner: str, hold_id: UUID) -> UUID | None:
+        """The owner's booking that consumed a hold."""
+        async with self._database.transaction(tenant) as tx:
+            booking_id = (await store.of_holds(tx, [hold_id])).get(hold_id)
+            booking = (await store.load(tx, [booking_id])).get(booking_id) if booking_id else None
+        return booking.id if booking is not None and booking.owner == owner else None
 
     # ── the buyer's later wishes ───────────────────────────────────────────────────────────────────────────────────
     async def pay_again(self, tx: Tx, owner: str, booking_id: UUID, method: str) -> None:

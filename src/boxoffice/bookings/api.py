@@ -10,11 +10,11 @@ import msgspec
 
 from boxoffice.bookings import executor, store, views
 from boxoffice.bookings.actions import Bookings, Request, Shown, not_found
-from boxoffice.bookings.catalogue import Catalogue
-from boxoffice.bookings.domain import problem
-from boxoffice.bookings.holding import Area, Best, Holding, SeatsTaken, seat_limit
-from boxoffice.bookings.holds import Hold, read_token, sign
-from boxoffice.bookings.live import Live
+from boxoffice.bookings.inventory.catalogue import Catalogue
+from boxoffice.bookings.inventory.domain import problem
+from boxoffice.bookings.inventory.holding import Area, Best, Holding, SeatsTaken, seat_limit
+from boxoffice.bookings.inventory.holds import Hold, read_token, sign
+from boxoffice.bookings.inventory.live import Live
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors import paging
 from boxoffice.doors.paging import PageQuery

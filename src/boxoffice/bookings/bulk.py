@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from boxoffice.bookings import seats, store
+from boxoffice.bookings import store
 from boxoffice.bookings.decide import Requested, Saga, decide
-from boxoffice.bookings.domain import new_reference
+from boxoffice.bookings.inventory import seats
+from boxoffice.bookings.inventory.domain import new_reference
 from boxoffice.bookings.saga import State
 from boxoffice.bookings.store import NewBooking, Step
 from boxoffice.kernel.database import Tx

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from boxoffice.bookings import sales, seats, store
+from boxoffice.bookings import store
 from boxoffice.bookings.decide import Captured, Decision, Happening, Saga, decide
+from boxoffice.bookings.inventory import sales, seats
 from boxoffice.bookings.saga import Effect, State
 from boxoffice.bookings.store import Booking, Step
 from boxoffice.kernel.database import Tx

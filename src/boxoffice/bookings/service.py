@@ -9,11 +9,11 @@ from boxoffice import messages
 from boxoffice.bookings import executor, views
 from boxoffice.bookings.actions import INVENTORY, Bookings
 from boxoffice.bookings.api import Api, BookingRequest, HoldRequest, PaymentRequest, SeatsRequest
-from boxoffice.bookings.catalogue import Catalogue
 from boxoffice.bookings.executor import Executor
-from boxoffice.bookings.holding import Holding
-from boxoffice.bookings.holds import Holds
-from boxoffice.bookings.live import Live
+from boxoffice.bookings.inventory.catalogue import Catalogue
+from boxoffice.bookings.inventory.holding import Holding
+from boxoffice.bookings.inventory.holds import Holds
+from boxoffice.bookings.inventory.live import Live
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.paging import Page, PageQuery
@@ -40,8 +40,9 @@ def build(
         database, peers, holds, Executor(timedelta(seconds=cancel_grace_seconds)), least_payment_seconds
     )
     api = Api(
-        database=database, peers=peers, holding=Holding(database, holds, catalogue, live), catalogue=catalogue,
-        live=live, bookings=bookings, ticketing=Ticketing(database, keyring.secret("tickets-master")),
+        database=database, peers=peers, catalogue=catalogue, live=live, bookings=bookings,
+        holding=Holding(database, holds, catalogue, live, bookings.consumer_of),
+        ticketing=Ticketing(database, keyring.secret("tickets-master")),
         hold_secret=keyring.secret("hold"), fingerprint_secret=keyring.secret("fingerprint"),
     )  # fmt: skip
     return Service(

@@ -7,10 +7,10 @@ import msgspec
 
 from boxoffice.bookings.actions import Shown
 from boxoffice.bookings.decide import AttemptStatus, Saga
-from boxoffice.bookings.domain import Sale
 from boxoffice.bookings.executor import public_status
-from boxoffice.bookings.holds import Hold
-from boxoffice.bookings.live import Snapshot
+from boxoffice.bookings.inventory.domain import Sale
+from boxoffice.bookings.inventory.holds import Hold
+from boxoffice.bookings.inventory.live import Snapshot
 from boxoffice.bookings.saga import State
 from boxoffice.messages import Seat
 from boxoffice.seating import availability
