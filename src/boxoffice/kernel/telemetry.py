@@ -151,7 +151,11 @@ def configure_logging(service: str, format: LogFormat = "auto") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _say_service(service),
     ]
-    render: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    render: Any = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
