@@ -46,8 +46,8 @@ async def test_a_booking_has_every_field_of_the_contract(till: Till) -> None:
     assert (booking["status"], booking["total_minor"], booking["currency"]) == ("PENDING_PAYMENT", 7_000, "EUR")
     assert set(booking["event"]) == {"id", "name", "starts_at"}
     assert booking["seats"] == [
-        {"seat_no": 3, "label": "Hall-A-4", "category": "gold", "price_minor": 4_500, "state": "VALID"},
-        {"seat_no": 11, "label": "Hall-B-2", "category": "silver", "price_minor": 2_500, "state": "VALID"},
+        {"seat_no": 3, "label": "Hall, row A, seat 4", "category": "gold", "price_minor": 4_500, "state": "VALID"},
+        {"seat_no": 11, "label": "Hall, row B, seat 2", "category": "silver", "price_minor": 2_500, "state": "VALID"},
     ]
     assert datetime.fromisoformat(booking["hold_until"]) == datetime.fromisoformat(hold["expires_at"])
     assert booking["payment"] == {"status": "pending", "amount_minor": 7_000, "currency": "EUR"}
@@ -74,7 +74,7 @@ async def test_a_paid_booking_is_confirmed_and_its_tickets_are_verified_by_the_p
     assert await seats_of(till, "sold") == [3, 4]
     items = answer.json["items"]
     assert [(item["seat"], item["state"]) for item in items] == [
-        ({"seat_no": n, "label": f"Hall-A-{n + 1}", "category": "gold"}, "valid") for n in (3, 4)
+        ({"seat_no": n, "label": f"Hall, row A, seat {n + 1}", "category": "gold"}, "valid") for n in (3, 4)
     ]
     assert all(set(item) == {"code", "seat", "qr_svg", "state"} and item["qr_svg"].startswith("<svg") for item in items)
     for item in items:

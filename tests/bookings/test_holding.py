@@ -45,8 +45,8 @@ async def test_a_hold_has_every_field_of_the_contract(till: Till) -> None:
 
     assert set(hold) == HOLD
     assert hold["seats"] == [
-        {"seat_no": 3, "label": "Hall-A-4", "category": "gold", "price_minor": 4_500},
-        {"seat_no": 11, "label": "Hall-B-2", "category": "silver", "price_minor": 2_500},
+        {"seat_no": 3, "label": "Hall, row A, seat 4", "category": "gold", "price_minor": 4_500},
+        {"seat_no": 11, "label": "Hall, row B, seat 2", "category": "silver", "price_minor": 2_500},
     ]
     assert (hold["total_minor"], hold["currency"], hold["exclusive"]) == (7_000, "EUR", True)
     lasts = datetime.fromisoformat(hold["expires_at"]) - datetime.fromisoformat(hold["server_now"])
@@ -132,6 +132,17 @@ async def test_the_best_seats_are_side_by_side(till: Till) -> None:
     assert answer.status == 201
     assert seats == list(range(seats[0], seats[0] + 3))
     assert set(seats) <= set(range(10, 20))
+
+
+async def test_a_buyer_alone_gets_the_very_best_seats_whenever_asking(till: Till) -> None:
+    offered = []
+
+    for _ in range(4):
+        hold = (await till.ask_hold({"best_available": {"quantity": 2}})).json
+        offered.append(numbers(hold))
+        await till.shop.ask("DELETE", f"/api/holds/{hold['id']}", who=till.buyer)
+
+    assert offered == [offered[0]] * 4
 
 
 async def test_without_enough_seats_side_by_side_nothing_is_held(till: Till) -> None:

@@ -62,7 +62,7 @@ def test_the_theatre_first_offers_the_middle_of_the_front_row() -> None:
     chosen = best_available(plan, bytes(plan.seats), 2)
 
     assert not isinstance(chosen, Shortage)
-    assert [plan.label(seat_no) for seat_no in chosen] == ["Stalls-A-11", "Stalls-A-12"]
+    assert [plan.label(seat_no) for seat_no in chosen] == ["Stalls, row A, seat 11", "Stalls, row A, seat 12"]
 
 
 @pytest.mark.parametrize("name", list(PLANS))

@@ -15,36 +15,42 @@ def test_places_are_numbered_by_zone_then_row_then_seat() -> None:
     described = [(seat.label, seat.category) for seat in map(plan.describe, range(plan.seats))]
 
     assert described == [
-        ("N12-A-1", "gold"),
-        ("N12-A-2", "gold"),
-        ("N12-A-3", "gold"),
-        ("N12-A-4", "gold"),
-        ("N12-A-5", "gold"),
-        ("N12-B-1", "gold"),
-        ("N12-B-2", "gold"),
-        ("N12-B-2a", "silver"),
-        ("T4-1", "gold"),
-        ("T4-2", "gold"),
-        ("T4-3", "gold"),
+        ("North 12, row A, seat 1", "gold"),
+        ("North 12, row A, seat 2", "gold"),
+        ("North 12, row A, seat 3", "gold"),
+        ("North 12, row A, seat 4", "gold"),
+        ("North 12, row A, seat 5", "gold"),
+        ("North 12, row B, seat 1", "gold"),
+        ("North 12, row B, seat 2", "gold"),
+        ("North 12, row B, seat 2a", "silver"),
+        ("T4, seat 1", "gold"),
+        ("T4, seat 2", "gold"),
+        ("T4, seat 3", "gold"),
         ("T5", "silver"),
-        ("PIT-1", "silver"),
-        ("PIT-2", "silver"),
-        ("PIT-3", "silver"),
-        ("PIT-4", "silver"),
+        ("PIT, place 1", "silver"),
+        ("PIT, place 2", "silver"),
+        ("PIT, place 3", "silver"),
+        ("PIT, place 4", "silver"),
     ]
 
 
 def test_the_only_zone_of_a_house_is_left_out_of_labels() -> None:
     plan = parse(document(zone(row("1..2"), row("1", "B"))))
 
-    assert list(plan.labels()) == ["A-1", "A-2", "B-1"]
+    assert list(plan.labels()) == ["Row A, seat 1", "Row A, seat 2", "Row B, seat 1"]
 
 
-@pytest.mark.parametrize(("only", "labels"), [(standing(2), ["Pit-1", "Pit-2"]), (table(2), ["T1-1", "T1-2"])])
+@pytest.mark.parametrize(("only", "labels"), [(standing(2), ["Pit, place 1", "Pit, place 2"]), (table(2), ["T1, seat 1", "T1, seat 2"])])
 def test_places_without_a_row_keep_the_name_of_their_zone(only: Document, labels: list[str]) -> None:
     plan = parse(document(only))
 
     assert list(plan.labels()) == labels
+
+
+def test_zones_of_the_same_name_are_told_apart_by_their_keys() -> None:
+    plan = parse(document({**zone(row("1"), key="L"), "name": "Box"}, {**zone(row("1"), key="R"), "name": "Box"}))
+
+    assert list(plan.labels()) == ["L, row A, seat 1", "R, row A, seat 1"]
 
 
 def test_flags_belong_to_the_seat_with_that_number() -> None:

@@ -4,7 +4,7 @@ import hashlib
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from boxoffice.seating.document import (
     SeatPlanDocument,
     StandingZonePart,
     TablePart,
+    ZonePart,
 )
 from boxoffice.seating.layout import Layout
 from boxoffice.seating.plan import FLAGS, WHOLE_TABLE, Plan, PlanCategory, Row, Zone, ZoneKind, place_labels
@@ -110,6 +111,12 @@ def expand_numbers(numbers: str | list[str]) -> range | tuple[str, ...] | None:
     return range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
 
 
+def _titles(zones: Sequence[ZonePart]) -> list[str]:
+    """What labels call each zone: its name unless it has none or shares it, then its key."""
+    names = Counter(zone.name or zone.key for zone in zones)
+    return [zone.name if zone.name and names[zone.name] == 1 else zone.key for zone in zones]
+
+
 class _Reader:
     """One pass over the document in its order, which is the order of the numbers."""
 
@@ -129,6 +136,7 @@ class _Reader:
     def read(self) -> None:
         self._check_unique("categories", [part.key for part in self.document.categories], "duplicate_category")
         self._check_unique("zones", [part.key for part in self.document.zones], "duplicate_zone")
+        titles = _titles(self.document.zones)
         for index, zone in enumerate(self.document.zones):
             path = f"zones[{index}]"
             start = len(self.categories)
@@ -146,7 +154,7 @@ class _Reader:
                 kind = "standing"
             if len(self.problems) >= MAX_PROBLEMS or self._too_many(path):
                 return
-            self.zones.append(Zone(zone.key, zone.name, kind, zone.level, zone.gate, start, len(self.categories)))
+            self.zones.append(Zone(zone.key, titles[index], kind, zone.level, zone.gate, start, len(self.categories)))
         if not self.categories and not self.problems:
             self._wrong("zones", "empty_plan", "The plan has no seat to sell.")
         if not self.problems:

@@ -40,7 +40,8 @@ class Zone(NamedTuple):
     """A part of the venue: the places `start` to `end` (exclusive)."""
 
     key: str
-    name: str
+    title: str
+    """What labels call it: its name, or its key when it has no name of its own."""
     kind: ZoneKind
     level: str
     gate: str
@@ -138,7 +139,7 @@ class Plan:
         flags = self.flags_of[seat_no]
         return Seat(
             seat_no=seat_no,
-            label=label_prefix(zone, row, len(self.zones) > 1) + number if number else zone.key,
+            label=place_label(zone, row, number, len(self.zones) > 1),
             zone=zone.key,
             row=row.label if row else "",
             number=number,
@@ -194,17 +195,22 @@ class Plan:
         return [row.start for row in self.rows]
 
 
-def label_prefix(zone: Zone, row: Row | None, several_zones: bool) -> str:
-    """Zone (when there are several, or when no row tells the places apart), then row, each with its hyphen."""
-    named_row = row is not None and row.label
-    zone_part = f"{zone.key}-" if several_zones or not named_row else ""
-    return f"{zone_part}{row.label}-" if row is not None and row.label else zone_part
-
-
 def place_labels(zone: Zone, row: Row | None, several_zones: bool) -> list[str]:
-    """The labels of one row, or of a whole standing zone."""
-    prefix = label_prefix(zone, row, several_zones)
-    numbers = row.numbers if row is not None else range(1, zone.end - zone.start + 1)
-    if numbers == ("",):
-        return [zone.key]
-    return [f"{prefix}{number}" for number in numbers]
+    """The labels of one row, of a table, or of a whole standing zone."""
+    if row is None:
+        return [place_label(zone, None, str(number), several_zones) for number in range(1, zone.end - zone.start + 1)]
+    return [place_label(zone, row, str(number), several_zones) for number in row.numbers]
+
+
+def place_label(zone: Zone, row: Row | None, number: str, several_zones: bool) -> str:
+    """A place in the words of its ticket: `Stalls, row C, seat 12`, `Table 4, seat 2`, `Table 5`, `Pit, place 80`.
+
+    The zone is left out when it is the only one and rows tell its places apart.
+    """
+    if row is None:
+        return f"{zone.title}, place {number}"
+    if not number:
+        return zone.title
+    if not row.label:
+        return f"{zone.title}, seat {number}"
+    return f"{zone.title}, row {row.label}, seat {number}" if several_zones else f"Row {row.label}, seat {number}"

@@ -18,10 +18,11 @@ from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.seating.availability import HELD
 from boxoffice.seating.choice import Shortage, alternatives, best_available, standing
 
 CHOICES = 6  # how often a choice or a change is made anew when others were quicker
-SPREAD = 24
+SPREAD_MAX = 24
 Quantity = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -102,9 +103,10 @@ class Holding:
 
     async def _choose(self, tenant: Tenant, owner: str, sale: Sale, wish: Best | list[Area], now: datetime) -> Hold:
         """Choose for the buyer, and choose again when another was quicker."""
-        for _ in range(CHOICES):
+        for attempt in range(CHOICES):
             snapshot = await self._live.snapshot(tenant, sale)
-            chosen = choose(sale, snapshot.states, wish, secrets.randbits(16))
+            spread = spread_among(snapshot.states, attempt)
+            chosen = choose(sale, snapshot.states, wish, secrets.randbits(16), spread)
             try:
                 return await self._put(tenant, Put(_new_hold(tenant, owner, sale, chosen, now), 0, ()))
             except SeatsTaken:
@@ -208,12 +210,17 @@ class Holding:
         return [results[place] for place in range(len(puts))]
 
 
-def choose(sale: Sale, states: bytes, wish: Best | list[Area], seed: int) -> list[int]:
+def spread_among(states: bytes, attempt: int) -> int:
+    """Of how many good choices one is drawn: the very best for a buyer alone, many for a crowd that would collide."""
+    return SPREAD_MAX if attempt else min(SPREAD_MAX, 1 + states.count(HELD) // 2)
+
+
+def choose(sale: Sale, states: bytes, wish: Best | list[Area], seed: int, spread: int) -> list[int]:
     """Seats for a wish that leaves the choice to us. Raises Conflict `sold_out` or `no_adjacent_seats`."""
     if isinstance(wish, Best):
         chosen = best_available(
             sale.plan, states, wish.quantity, category=wish.category, accessible=wish.accessible,
-            seed=seed, spread=SPREAD,
+            seed=seed, spread=spread,
         )  # fmt: skip
         if isinstance(chosen, Shortage):
             raise _shortage(chosen)
