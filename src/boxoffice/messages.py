@@ -100,6 +100,14 @@ class TenantCreated(OfTenant, frozen=True, kw_only=True):
     admin_email: str
 
 
+class TenantChanged(OfTenant, frozen=True, kw_only=True):
+    """An operator changed a tenant's name, plan, status or settings: this is what it has now."""
+
+    topic: ClassVar[str] = "tenant.changed"
+    name: str
+    payment_provider: str
+
+
 # ── auth ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 class UserRegistered(Message, frozen=True, kw_only=True):
     """Someone registered as a customer."""
@@ -289,7 +297,7 @@ class PaymentMethodsChanged(OfTenant, frozen=True, kw_only=True):
 
 
 MESSAGES: tuple[type[Message], ...] = (
-    TenantCreated, UserRegistered,
+    TenantCreated, TenantChanged, UserRegistered,
     EventCreated, EventPublishing, EventChanged, EventCancelled,
     InventoryReady, InventoryRefused, SaleChanged,
     BookingRequested, BookingConfirmed, BookingFailed, BookingExpired, BookingCancelled,

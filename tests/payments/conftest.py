@@ -15,7 +15,7 @@ from boxoffice.messages import BookingRequested, PaymentCancelRequested, RefundR
 from boxoffice.payments import actions, store
 from boxoffice.payments.actions import CHARGE, REFUND, SETTLE
 from boxoffice.payments.charging import Charging
-from boxoffice.payments.domain import Payment
+from boxoffice.payments.domain import ChargeName, Payment, Result
 from boxoffice.payments.simulated import Delays, Simulator
 from tests.support.traffic import deliver, published, run_due
 
@@ -72,13 +72,25 @@ class Desk:
         async with self.database.transaction(self.tenant) as tx:
             return await store.of_booking(tx, booking_id)
 
+    async def notice(self, booking_id: UUID, attempt: int = 1) -> None:
+        """The provider tells that something happened, as its webhook would."""
+        async with self.database.transaction(self.tenant) as tx:
+            await actions.noticed(tx, [ChargeName(self.tenant.id, booking_id, attempt)])
+
+    async def at_the_bank(self, booking_id: UUID, attempt: int = 1) -> Result:
+        """What the bank itself says of an attempt."""
+        charge = self.charging.question(self.tenant, await self.payment(booking_id, attempt))
+        return (await self.simulator.lookup([charge]))[charge.key]
+
     async def told(self, *kinds: type[Message]) -> list[Message]:
         return await published(self.database, self.tenant, *kinds)
 
 
 def desk_for(database: Database, tenant: Tenant, delays: Delays) -> Desk:
     simulator = Simulator(database, b"s" * 32, delays)
-    charging = Charging(simulator, timedelta(milliseconds=1), "http://{slug}.localhost:8000")
+    charging = Charging(
+        {"simulated": lambda tenant: simulator}, timedelta(milliseconds=1), "http://{slug}.localhost:8000"
+    )
     return Desk(database, tenant, simulator, charging)
 
 

@@ -11,7 +11,7 @@ from boxoffice.messages import (
 )
 from boxoffice.payments import actions
 from boxoffice.payments.actions import CHARGE
-from boxoffice.payments.domain import Outcome, Status, charge_key
+from boxoffice.payments.domain import Outcome, Status
 from tests.payments.conftest import Desk
 from tests.support.purchases import purchase
 from tests.support.traffic import deliver, run_due
@@ -36,8 +36,7 @@ async def test_a_cancellation_that_overtakes_its_request_leaves_a_tombstone(desk
 
     assert (await desk.payment(booking_id)).status is Status.CANCELLED
     assert await desk.told() == [PaymentCancelled(booking_id=booking_id, attempt=1)]
-    told = await desk.simulator.lookup([charge_key(desk.tenant.id, booking_id, 1)])
-    assert [result.outcome for result in told.values()] == [Outcome.NOT_FOUND]
+    assert (await desk.at_the_bank(booking_id)).outcome is Outcome.NOT_FOUND
 
 
 async def test_a_payment_in_flight_is_cancelled_by_the_bank(slow_desk: Desk) -> None:
@@ -88,7 +87,7 @@ async def test_a_charge_that_arrives_after_its_cancellation_is_refused(desk: Des
     await desk.request(booking_id, "pm_card_visa")
     payment = await desk.payment(booking_id)
     question = desk.charging.question(desk.tenant, payment)
-    await desk.simulator.cancel([question.key])
+    await desk.simulator.cancel([question])
 
     answers = await desk.simulator.charge([question])
 
@@ -106,8 +105,7 @@ async def test_a_charge_racing_with_its_cancellation_ends_in_one_truth(desk: Des
 
     for booking_id in bookings:
         payment = await desk.payment(booking_id)
-        told = await desk.simulator.lookup([charge_key(desk.tenant.id, booking_id, 1)])
-        outcome = next(iter(told.values())).outcome
+        outcome = (await desk.at_the_bank(booking_id)).outcome
         assert (payment.status, outcome) in {
             (Status.CAPTURED, Outcome.CAPTURED),
             (Status.CANCELLED, Outcome.NOT_FOUND),

@@ -22,12 +22,12 @@ from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.messages import PaymentCompleted
 from boxoffice.payments import service
 from boxoffice.payments.actions import SETTLE
-from boxoffice.payments.api import Methods, PaymentsView
+from boxoffice.payments.api import Account, Accounts, Crooked, Methods, PaymentsView
 from boxoffice.payments.charging import Charging
 from boxoffice.payments.deliveries import Deliveries
 from boxoffice.payments.domain import Status, charge_key
 from boxoffice.payments.simulated import BEHAVIOURS, SIGNATURE_HEADER, Delays, Simulator
-from tests.payments.conftest import Desk
+from tests.payments.conftest import AMOUNT, Desk
 from tests.support.asgi import Response, request
 from tests.support.listening import listening
 from tests.support.servers import temporary_folder
@@ -78,7 +78,7 @@ async def doors(database: Database, directory: Directory, tenant: Tenant) -> Asy
         apps["payments"] = http.application(built, directory=directory, verifier=verifier, domain="localhost")
         keyring.signing("service-bookings", share=True)
         simulator = Simulator(database, keyring.secret("webhook"), Delays(timedelta(0), timedelta(0)))
-        charging = Charging(simulator, timedelta(hours=1), "http://{slug}.localhost:8000")
+        charging = Charging({"simulated": lambda tenant: simulator}, timedelta(hours=1), "http://{slug}.localhost:8000")
         yield Doors(apps["payments"], Desk(database, tenant, simulator, charging), built, directory, peers)
 
 
@@ -263,6 +263,39 @@ async def test_a_booking_payments_are_told_beside_the_providers_own_words(doors:
 
     assert [(payment.status, payment.provider_status) for payment in view.payments] == [("UNKNOWN", "CAPTURED")]
     assert [(refund.status, refund.amount_minor) for refund in view.refunds] == [("DONE", 1_000)]
+
+
+async def test_the_ledger_stands_beside_the_providers_books(doors: Doors) -> None:
+    paid, lost = await doors.desk.pay("pm_card_visa"), await doors.desk.pay("pm_sim_lost_reply")
+    open_ = await doors.desk.pay("pm_sim_never")
+    await doors.desk.ask_refund(paid, uuid7(), 1_000)
+    await doors.desk.refund()
+    path, items = "/internal/payments/ledger?limit=2", []
+
+    while path:
+        answer = await doors.peers.call("payments", "GET", path, tenant=doors.desk.tenant)
+        page = answer.decode(Accounts)
+        items += page.items
+        path = f"/internal/payments/ledger?limit=2&cursor={page.next_cursor}" if page.next_cursor else ""
+
+    assert items == [
+        Account(booking_id=booking_id, captured_minor=captured, refunded_minor=refunded,
+                provider_captured_minor=provider_captured, provider_refunded_minor=provider_refunded)
+        for booking_id, captured, refunded, provider_captured, provider_refunded in sorted([
+            (paid, AMOUNT, 1_000, AMOUNT, 1_000), (lost, 0, 0, AMOUNT, 0), (open_, 0, 0, None, None),
+        ])
+    ]  # fmt: skip
+
+
+async def test_a_balanced_ledger_has_no_crooked_transaction(doors: Doors) -> None:
+    booking_id = await doors.desk.pay("pm_card_visa")
+    answer = await doors.peers.call("payments", "GET", "/internal/payments/ledger/crooked", tenant=doors.desk.tenant)
+
+    path = f"/internal/payments?booking={booking_id}"
+    view = (await doors.peers.call("payments", "GET", path, tenant=doors.desk.tenant)).decode(PaymentsView)
+
+    assert answer.decode(Crooked).transactions == []
+    assert (view.captured_minor, view.refunded_minor, view.balanced) == (AMOUNT, 0, True)
 
 
 def test_the_signature_header_is_in_the_lower_case_that_endpoints_see() -> None:

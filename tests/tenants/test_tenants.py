@@ -17,11 +17,13 @@ from boxoffice.kernel.lanes import Lanes
 from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
+from boxoffice.messages import TenantChanged
 from boxoffice.tenants import store
 from boxoffice.tenants.onboarding import Applicant, Onboarding
 from tests.support.asgi import Response
 from tests.support.people import DOMAIN, PASSWORD, House, build_house
 from tests.support.tenancy import NewTenant
+from tests.support.traffic import published
 from tests.tenants.conftest import Worker
 
 
@@ -64,7 +66,7 @@ async def test_the_worker_makes_a_tenant_active_while_its_request_waits(
     }  # fmt: skip
     assert answer.json["settings"] == {
         "hold_seconds": 600, "max_seats_per_booking": 10, "rate_limits": {},
-        "cancellation": {"free_until_hours": 24, "fee_percent": 0},
+        "cancellation": {"free_until_hours": 24, "fee_percent": 0}, "payment_provider": "simulated",
     }  # fmt: skip
     assert me.json["role"] == "ADMIN"
 
@@ -273,7 +275,7 @@ async def test_a_change_names_what_it_changes_and_leaves_the_rest(house: House, 
     assert (answer.json["name"], answer.json["plan"]) == ("Globex", "premium")
     assert answer.json["settings"] == {
         "hold_seconds": 5, "max_seats_per_booking": 10, "rate_limits": {"read": 0},
-        "cancellation": {"free_until_hours": 24, "fee_percent": 15},
+        "cancellation": {"free_until_hours": 24, "fee_percent": 15}, "payment_provider": "simulated",
     }  # fmt: skip
     assert known.settings.hold_seconds == 5
     assert known.settings.cancellation.fee_percent == 15
@@ -394,3 +396,13 @@ async def _id_of(house: House, slug: str) -> UUID | None:
     async with house.database.platform() as tx:
         found: UUID | None = await tx.db.fetchval("SELECT id FROM platform.tenants WHERE slug = $1", slug)
     return found
+
+
+async def test_choosing_another_payment_provider_is_told(house: House, operator: str, tenant: Tenant) -> None:
+    answer = await _change(house, operator, tenant, {"settings": {"payment_provider": "stripe"}})
+    refused = await _change(house, operator, tenant, {"settings": {"payment_provider": "paypal"}})
+
+    assert answer.json["settings"]["payment_provider"] == "stripe"
+    assert (refused.status, refused.json["errors"][0]["path"]) == (422, "settings.payment_provider")
+    told = await published(house.database, tenant, TenantChanged)
+    assert [message.payment_provider for message in told] == ["stripe"]  # type: ignore[attr-defined]

@@ -2,12 +2,14 @@
 
 import re
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from boxoffice.kernel.errors import Forbidden, NotFound, Unavailable
 
+PaymentProvider = Literal["simulated", "stripe"]
 SLUG = re.compile(r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$")
 
 
@@ -32,6 +34,7 @@ class TenantSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_seats_per_booking: int = 10
     cancellation: Cancellation = Cancellation()
     rate_limits: dict[str, int] = {}
+    payment_provider: PaymentProvider = "simulated"
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,10 @@ from boxoffice.messages import (
     PaymentCancelRequested,
     PaymentMethodsChanged,
     RefundRequested,
+    TenantChanged,
     TenantCreated,
 )
-from boxoffice.payments import store
+from boxoffice.payments import ledger, store
 from boxoffice.payments.domain import (
     SETTLED,
     ChargeName,
@@ -30,10 +31,13 @@ from boxoffice.payments.domain import (
     Result,
     Status,
     after,
+    capture_entries,
     fact,
     pause,
+    refund_entries,
     refund_fact,
 )
+from boxoffice.payments.provider import Providers
 
 CHARGE = "payments.charge"
 SETTLE = "payments.settle"
@@ -48,6 +52,7 @@ async def requested(tx: Tx, batch: Sequence[Received[BookingRequested]]) -> None
             id=uuid7(), booking_id=message.body.booking_id, attempt=message.body.attempt,
             amount_minor=message.body.amount_minor, currency=message.body.currency,
             method=message.body.payment_method, reference=message.body.reference, status=Status.REQUESTED,
+            provider=tx.tenant.settings.payment_provider,
         )
         for message in batch
     ]  # fmt: skip
@@ -94,16 +99,19 @@ async def refund_requested(tx: Tx, batch: Sequence[Received[RefundRequested]]) -
 
 @dataclass(frozen=True, slots=True)
 class MethodsOffer:
-    """Tells bookings which payment methods a new tenant's provider accepts."""
+    """Tells bookings which payment methods a tenant's provider accepts."""
 
-    methods: Sequence[str]
+    providers: Providers
 
     async def tenant_created(self, tx: Tx, batch: Sequence[Received[TenantCreated]]) -> None:
-        for message in batch:
-            tx.publish(
-                PaymentMethodsChanged(tenant_id=message.body.tenant_id, methods=list(self.methods)),
-                causation=message.id,
-            )
+        self._offer(tx, tx.tenant.settings.payment_provider, batch[-1].id)
+
+    async def tenant_changed(self, tx: Tx, batch: Sequence[Received[TenantChanged]]) -> None:
+        self._offer(tx, batch[-1].body.payment_provider, batch[-1].id)
+
+    def _offer(self, tx: Tx, provider: str, cause: UUID) -> None:
+        methods = self.providers[provider](tx.tenant).methods
+        tx.publish(PaymentMethodsChanged(tenant_id=tx.tenant.id, methods=list(methods)), causation=cause)
 
 
 # ── the provider's answers ───────────────────────────────────────────────────────────────────────────────────────────
@@ -116,7 +124,7 @@ async def noticed(tx: Tx, names: Iterable[ChargeName]) -> None:
 
 async def record(tx: Tx, due: Sequence[Due], results: Mapping[UUID, Result], first_pause: timedelta) -> None:
     """Write answers about payments; what is news becomes a message, what is still open is asked again later."""
-    changed = []
+    changed, entries = [], []
     payments = await store.locked(tx, results)
     done = {timer.id for timer in await timers.done_all(tx, due)}
     for payment in payments:
@@ -125,20 +133,24 @@ async def record(tx: Tx, due: Sequence[Due], results: Mapping[UUID, Result], fir
         current = payment if status is None else _with(payment, status, result)
         if status is not None:
             _tell(tx, current, None)
+        if status is Status.CAPTURED:
+            entries += capture_entries(current)
         if current.status not in SETTLED and payment.id in done:  # else somebody armed an earlier question meanwhile
             current = _ask_again(tx, current, result.outcome, first_pause)
         if current is not payment:
             changed.append(current)
     if changed:
         await store.save(tx, changed)
+    await ledger.write(tx, entries)
 
 
 async def record_refunds(
     tx: Tx, due: Sequence[Due], results: Mapping[UUID, RefundResult], first_pause: timedelta
 ) -> None:
     """Write answers about refunds; without an answer the same refund is asked for again under the same key."""
-    changed = []
+    changed, entries = [], []
     refunds = await store.open_refunds(tx, list(results), lock=True)
+    payments = await store.by_attempt(tx, [(refund.booking_id, refund.attempt) for refund in refunds])
     done = {timer.id for timer in await timers.done_all(tx, due)}
     for refund in refunds:
         result = results[refund.id]
@@ -147,11 +159,13 @@ async def record_refunds(
             if refund.id in done:
                 tx.later(Timer(id=refund.id, kind=REFUND, at=tx.now + pause(first_pause, refund.asked)))
         else:
-            status = RefundStatus.DONE if result.done else RefundStatus.FAILED
-            changed.append(replace(refund, status=status, reason=result.reason, asked=refund.asked + 1))
+            changed.append(_with_answer(refund, result))
             _tell_refund(tx, changed[-1], None)
+        if result.done:
+            entries += refund_entries(refund, payments[refund.booking_id, refund.attempt].provider)
     if changed:
         await store.save_refunds(tx, changed)
+    await ledger.write(tx, entries)
 
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,6 +188,13 @@ def _with(payment: Payment, status: Status, result: Result) -> Payment:
     return replace(
         payment, status=status, reason=result.reason, retryable=result.retryable, action_url=result.url,
         provider_ref=result.reference or payment.provider_ref,
+    )  # fmt: skip
+
+
+def _with_answer(refund: Refund, result: RefundResult) -> Refund:
+    return replace(
+        refund, status=RefundStatus.DONE if result.done else RefundStatus.FAILED, reason=result.reason,
+        asked=refund.asked + 1, refused=refund.refused + (not result.done),
     )  # fmt: skip
 
 

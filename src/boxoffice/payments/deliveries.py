@@ -10,7 +10,7 @@ import structlog
 
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.tenancy import Directory
-from boxoffice.payments.ledger import Delivery
+from boxoffice.payments.bank import Delivery
 from boxoffice.payments.simulated import SIGNATURE_HEADER, Simulator
 
 POLL_SECONDS = 0.25

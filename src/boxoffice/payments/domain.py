@@ -59,6 +59,7 @@ class Result:
     reason: str | None = None
     retryable: bool = False
     url: str | None = None
+    refunded_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ class Payment:
     action_url: str | None = None
     cancel_requested: bool = False
     asked: int = 0
+    provider: str = "simulated"
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the provider may know of it."""
+        return self.provider_ref is not None or self.status in SENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +108,25 @@ class Refund:
     status: RefundStatus
     reason: str | None = None
     asked: int = 0
+    refused: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger: `amount_minor` is a debit above zero and a credit below."""
+
+    transaction_id: UUID
+    account: str
+    amount_minor: int
+    currency: str
+    booking_id: UUID
+    payment_id: UUID | None = None
+    refund_id: UUID | None = None
+
+
+SALES, REFUNDS = "sales", "refunds"
 SETTLED = frozenset({Status.CAPTURED, Status.DECLINED, Status.CANCELLED})
-SENDABLE = frozenset({Status.REQUESTED, Status.PROCESSING, Status.UNKNOWN})
+SENT = frozenset({Status.PROCESSING, Status.UNKNOWN, Status.ACTION_REQUIRED, Status.CAPTURED, Status.DECLINED})
 
 _NEW_STATUS = {
     Outcome.CAPTURED: Status.CAPTURED,
@@ -170,6 +192,37 @@ def refund_fact(refund: Refund) -> OfBooking | None:
             )  # fmt: skip
         case RefundStatus.REQUESTED:
             return None
+
+
+def capture_entries(payment: Payment) -> list[Entry]:
+    """What a capture means: the provider owes us the money, and we have sold something for it."""
+    return _balanced(
+        payment.id, payment.booking_id, payment.currency, payment.amount_minor,
+        debit=owed_by(payment.provider), credit=SALES, payment_id=payment.id,
+    )  # fmt: skip
+
+
+def refund_entries(refund: Refund, provider: str) -> list[Entry]:
+    """What a refund means: we gave money back, and the provider owes us as much less."""
+    return _balanced(
+        refund.id, refund.booking_id, refund.currency, refund.amount_minor,
+        debit=REFUNDS, credit=owed_by(provider), refund_id=refund.id,
+    )  # fmt: skip
+
+
+def owed_by(provider: str) -> str:
+    """The account of what a provider has taken for us and not returned."""
+    return f"provider:{provider}"
+
+
+def _balanced(
+    transaction_id: UUID, booking_id: UUID, currency: str, amount_minor: int, *, debit: str, credit: str,
+    payment_id: UUID | None = None, refund_id: UUID | None = None,
+) -> list[Entry]:  # fmt: skip
+    return [
+        Entry(transaction_id, account, amount, currency, booking_id, payment_id, refund_id)
+        for account, amount in ((debit, amount_minor), (credit, -amount_minor))
+    ]
 
 
 def pause(first: timedelta, asked: int) -> timedelta:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from boxoffice.doors.keys import Keyring
+from boxoffice.doors.paging import PageQuery
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.route import Route, Who
 from boxoffice.kernel.service import Service, on
@@ -12,13 +13,15 @@ from boxoffice.messages import (
     BookingRequested,
     PaymentCancelRequested,
     RefundRequested,
+    TenantChanged,
     TenantCreated,
 )
 from boxoffice.payments import actions
 from boxoffice.payments.actions import CHARGE, REFUND, SETTLE, MethodsOffer
-from boxoffice.payments.api import Accepted, Methods, OfBooking, PaymentDoors, PaymentsView
+from boxoffice.payments.api import Accepted, Accounts, Crooked, Methods, OfBooking, PaymentDoors, PaymentsView
 from boxoffice.payments.charging import Charging
 from boxoffice.payments.deliveries import Deliveries
+from boxoffice.payments.provider import Providers
 from boxoffice.payments.simulated import Delays, Simulator
 
 
@@ -41,28 +44,17 @@ def build(
     """
     delays = Delays(timedelta(seconds=slow_seconds), timedelta(seconds=captured_late_seconds))
     simulator = Simulator(bank, keyring.secret("webhook"), delays)
-    charging = Charging(simulator, timedelta(seconds=settle_seconds), public_url)
-    doors = PaymentDoors(database, {simulator.name: simulator}, simulator)
+    providers: Providers = {simulator.name: lambda tenant: simulator}
+    charging = Charging(providers, timedelta(seconds=settle_seconds), public_url)
+    doors = PaymentDoors(database, providers, simulator, charging)
+    offer = MethodsOffer(providers)
     # fmt: off
     return Service(
         name="payments",
-        routes=[
-            Route("POST", "/api/payments/webhooks/{provider}", doors.webhook, Who.ANYONE,
-                  "A payment provider tells that something happened", {200: Accepted},
-                  raw_body=True, also_suspended=True, refusals=("400 bad_signature", "400 malformed_body")),
-            Route("GET", "/api/payments/simulated/{reference}", doors.bank_page, Who.ANYONE,
-                  "The simulated bank's page for one payment", {200: str},
-                  also_suspended=True, produces=("text/html",)),
-            Route("POST", "/api/payments/simulated/{reference}", doors.bank_decision, Who.ANYONE,
-                  "Approve or decline at the simulated bank", {303: None}, raw_body=True, also_suspended=True),
-            Route("GET", "/internal/payments/methods", doors.methods, Who.PEER,
-                  "Payment methods that the tenant's provider accepts", {200: Methods}, also_suspended=True),
-            Route("GET", "/internal/payments", doors.of_booking, Who.PEER,
-                  "Payments and refunds of one booking, beside the provider's own words", {200: PaymentsView},
-                  query=OfBooking, also_suspended=True),
-        ],
+        routes=_routes(doors),
         subscriptions=[
-            on(TenantCreated,          MethodsOffer(simulator.methods).tenant_created),
+            on(TenantCreated,          offer.tenant_created),
+            on(TenantChanged,          offer.tenant_changed),
             on(BookingRequested,       actions.requested),
             on(PaymentCancelRequested, actions.cancel_requested),
             on(BookingCancelled,       actions.booking_cancelled),
@@ -75,4 +67,29 @@ def build(
         },
         loops=[Deliveries(simulator, directory, internal_url, domain).run],
     )
+    # fmt: on
+
+
+def _routes(doors: PaymentDoors) -> list[Route]:
+    # fmt: off
+    return [
+        Route("POST", "/api/payments/webhooks/{provider}", doors.webhook, Who.ANYONE,
+              "A payment provider tells that something happened", {200: Accepted},
+              raw_body=True, also_suspended=True, refusals=("400 bad_signature", "400 malformed_body")),
+        Route("GET", "/api/payments/simulated/{reference}", doors.bank_page, Who.ANYONE,
+              "The simulated bank's page for one payment", {200: str},
+              also_suspended=True, produces=("text/html",)),
+        Route("POST", "/api/payments/simulated/{reference}", doors.bank_decision, Who.ANYONE,
+              "Approve or decline at the simulated bank", {303: None}, raw_body=True, also_suspended=True),
+        Route("GET", "/internal/payments/methods", doors.methods, Who.PEER,
+              "Payment methods that the tenant's provider accepts", {200: Methods}, also_suspended=True),
+        Route("GET", "/internal/payments", doors.of_booking, Who.PEER,
+              "Payments and refunds of one booking, beside the provider's own words", {200: PaymentsView},
+              query=OfBooking, also_suspended=True),
+        Route("GET", "/internal/payments/ledger", doors.accounts, Who.PEER,
+              "What moved for each booking, by the ledger and by the provider", {200: Accounts},
+              query=PageQuery, also_suspended=True),
+        Route("GET", "/internal/payments/ledger/crooked", doors.crooked, Who.PEER,
+              "Transactions of the ledger that do not balance", {200: Crooked}, also_suspended=True),
+    ]
     # fmt: on

@@ -12,9 +12,9 @@ import msgspec
 
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Malformed
-from boxoffice.payments import ledger
+from boxoffice.payments import bank
+from boxoffice.payments.bank import Delivery, Entry, RefundEntry
 from boxoffice.payments.domain import Outcome, RefundResult, Result
-from boxoffice.payments.ledger import Delivery, Entry, RefundEntry
 from boxoffice.payments.provider import Charge, Repayment
 
 SIGNATURE_HEADER = "simulated-signature"
@@ -74,79 +74,81 @@ class Simulator:
     name = "simulated"
     methods: Sequence[str] = tuple(BEHAVIOURS)
 
-    def __init__(self, bank: Database, secret: bytes, delays: Delays) -> None:
-        self._bank = bank
+    def __init__(self, database: Database, secret: bytes, delays: Delays) -> None:
+        self._database = database
         self._secret = secret
         self._delays = delays
 
     async def charge(self, charges: Sequence[Charge]) -> Mapping[str, Result]:
-        async with self._bank.platform() as tx:
+        async with self._database.platform() as tx:
             entries = [self._opened(charge, tx.now) for charge in charges]
-            new = await ledger.insert_charges(tx, entries)
-            booked = await ledger.charges(tx, [charge.key for charge in charges])
+            new = await bank.insert_charges(tx, entries)
+            booked = await bank.charges(tx, [charge.key for charge in charges])
         lost = {entry.key for entry in entries if entry.key in new and not _behaviour(entry.method).replies}
         return {entry.key: _result(entry) for entry in booked if entry.key not in lost and _tells(entry)}
 
-    async def cancel(self, keys: Sequence[str]) -> Mapping[str, Result]:
-        async with self._bank.platform() as tx:
-            await ledger.cancel(tx, [(key, UUID(key.split(":", 1)[0])) for key in keys])
-            booked = await ledger.charges(tx, keys)
+    async def cancel(self, charges: Sequence[Charge]) -> Mapping[str, Result]:
+        keys = [charge.key for charge in charges]
+        async with self._database.platform() as tx:
+            await bank.cancel(tx, [(charge.key, charge.tenant_id) for charge in charges])
+            booked = await bank.charges(tx, keys)
         return {entry.key: _result(entry) for entry in booked}
 
-    async def lookup(self, keys: Sequence[str]) -> Mapping[str, Result]:
-        async with self._bank.platform() as tx:
-            booked = await ledger.charges(tx, keys)
+    async def lookup(self, charges: Sequence[Charge]) -> Mapping[str, Result]:
+        keys = [charge.key for charge in charges]
+        async with self._database.platform() as tx:
+            booked = await bank.charges(tx, keys)
         unknown = set(keys) - {entry.key for entry in booked}
         answers = {entry.key: _result(entry) for entry in booked if _tells(entry)}
         return answers | {key: Result(Outcome.NOT_FOUND) for key in unknown}
 
     async def refund(self, repayments: Sequence[Repayment]) -> Mapping[str, RefundResult]:
         made = []
-        async with self._bank.platform() as tx:
-            booked = await ledger.locked_charges(tx, [repayment.charge_key for repayment in repayments])
+        async with self._database.platform() as tx:
+            booked = await bank.locked_charges(tx, [repayment.charge_key for repayment in repayments])
             entries = {entry.key: entry for entry in booked}
-            earlier = await ledger.refunds(tx, [repayment.key for repayment in repayments])
+            earlier = await bank.refunds(tx, [repayment.key for repayment in repayments])
             for wanted in repayments:
                 before, entry = earlier.get(wanted.key), entries.get(wanted.charge_key)
                 refund = _refunded(wanted, entry, before)
                 if entry is not None and refund.done and not (before and before.done):
                     entries[entry.key] = replace(entry, refunded_minor=entry.refunded_minor + wanted.amount_minor)
                 made.append(refund)
-            await ledger.save_refunds(tx, made, list(entries.values()))
+            await bank.save_refunds(tx, made, list(entries.values()))
         return {refund.key: RefundResult(refund.done, refund.reason) for refund in made}
 
     async def decide(self, tenant_id: UUID, reference: str, *, approved: bool) -> Entry | None:
         """What the buyer chose on the bank's page; only a charge that waits for it is changed by it."""
         outcome = Outcome.CAPTURED if approved else Outcome.DECLINED
-        async with self._bank.platform() as tx:
-            entry = await ledger.by_reference(tx, tenant_id, reference)
-            if entry is not None and await ledger.act(tx, entry.key, outcome, None if approved else "buyer_declined"):
-                await ledger.insert_deliveries(tx, [_delivery(replace(entry, status=outcome), 0)])
+        async with self._database.platform() as tx:
+            entry = await bank.by_reference(tx, tenant_id, reference)
+            if entry is not None and await bank.act(tx, entry.key, outcome, None if approved else "buyer_declined"):
+                await bank.insert_deliveries(tx, [_delivery(replace(entry, status=outcome), 0)])
         return entry
 
     async def waiting(self, tenant_id: UUID, reference: str) -> Entry | None:
         """The charge whose page this is."""
-        async with self._bank.platform() as tx:
-            return await ledger.by_reference(tx, tenant_id, reference)
+        async with self._database.platform() as tx:
+            return await bank.by_reference(tx, tenant_id, reference)
 
     async def capture_due(self) -> int:
         """Capture what is due by now, and have its webhooks delivered; returns how many charges that were."""
-        async with self._bank.platform() as tx:
-            captured = await ledger.capture_due(tx)
+        async with self._database.platform() as tx:
+            captured = await bank.capture_due(tx)
             copies = [(entry, copy) for entry in captured for copy in range(_behaviour(entry.method).deliveries)]
-            await ledger.insert_deliveries(tx, [_delivery(entry, copy) for entry, copy in copies])
+            await bank.insert_deliveries(tx, [_delivery(entry, copy) for entry, copy in copies])
         return len(captured)
 
     async def due_deliveries(self, *, lease: timedelta) -> list[Delivery]:
         """Webhooks to be delivered now; unless `delivered` is told, they come again after `lease`."""
-        async with self._bank.platform() as tx:
-            return await ledger.claim_deliveries(tx, tx.now + lease)
+        async with self._database.platform() as tx:
+            return await bank.claim_deliveries(tx, tx.now + lease)
 
     async def delivered(self, done: Sequence[Delivery], failed: Sequence[tuple[Delivery, timedelta | None]]) -> None:
         """Note what was delivered, and when the rest is tried again (None: never)."""
-        async with self._bank.platform() as tx:
+        async with self._database.platform() as tx:
             later = [(delivery, None if pause is None else tx.now + pause) for delivery, pause in failed]
-            await ledger.postpone(tx, [*((delivery, None) for delivery in done), *later])
+            await bank.postpone(tx, [*((delivery, None) for delivery in done), *later])
 
     def signature(self, body: bytes, now: datetime) -> str:
         """The value of the header that proves a webhook is ours and recent."""
@@ -195,7 +197,7 @@ def _result(entry: Entry) -> Result:
     url = urljoin(entry.return_url, f"/api/payments/simulated/{entry.reference}")
     return Result(
         entry.status, reference=entry.reference, reason=entry.reason, retryable=retryable,
-        url=url if entry.status is Outcome.ACTION_REQUIRED else None,
+        url=url if entry.status is Outcome.ACTION_REQUIRED else None, refunded_minor=entry.refunded_minor,
     )  # fmt: skip
 
 

@@ -12,11 +12,11 @@ async def insert_requested(tx: Tx, payments: Sequence[Payment]) -> list[UUID]:
     """Write payments to be charged; an attempt that is known already (or was cancelled before) stays as it is."""
     rows = await tx.db.fetch(
         """
-        INSERT INTO payments (id, booking_id, attempt, amount_minor, currency, method, reference, status,
+        INSERT INTO payments (id, booking_id, attempt, amount_minor, currency, method, reference, provider, status,
                               created_at, updated_at)
-        SELECT id, booking_id, attempt, amount_minor, currency, method, reference, 'REQUESTED', $8, $8
-          FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::int8[], $5::text[], $6::text[], $7::text[])
-               AS wanted (id, booking_id, attempt, amount_minor, currency, method, reference)
+        SELECT id, booking_id, attempt, amount_minor, currency, method, reference, provider, 'REQUESTED', $9, $9
+          FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::text[])
+               AS wanted (id, booking_id, attempt, amount_minor, currency, method, reference, provider)
          ORDER BY booking_id, attempt
             ON CONFLICT (booking_id, attempt) DO NOTHING
         RETURNING id
@@ -28,6 +28,7 @@ async def insert_requested(tx: Tx, payments: Sequence[Payment]) -> list[UUID]:
         [p.currency for p in payments],
         [p.method for p in payments],
         [p.reference for p in payments],
+        [p.provider for p in payments],
         tx.now,
     )
     return [row["id"] for row in rows]
@@ -64,7 +65,7 @@ async def start(tx: Tx, ids: Sequence[UUID]) -> list[Payment]:
         UPDATE payments p SET status = 'PROCESSING', updated_at = $2
           FROM sendable WHERE p.id = sendable.id
         RETURNING p.id, booking_id, attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
-                  retryable, action_url, cancel_requested, asked
+                  retryable, action_url, cancel_requested, asked, provider
         """,
         ids,
         tx.now,
@@ -76,7 +77,7 @@ async def locked(tx: Tx, ids: Iterable[UUID]) -> list[Payment]:
     rows = await tx.db.fetch(
         """
         SELECT id, booking_id, attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
-               retryable, action_url, cancel_requested, asked
+               retryable, action_url, cancel_requested, asked, provider
           FROM payments WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
         """,
         list(ids),
@@ -88,7 +89,7 @@ async def locked_attempts(tx: Tx, attempts: Sequence[tuple[UUID, int]]) -> list[
     rows = await tx.db.fetch(
         """
         SELECT id, p.booking_id, p.attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
-               retryable, action_url, cancel_requested, asked
+               retryable, action_url, cancel_requested, asked, provider
           FROM payments p
           JOIN unnest($1::uuid[], $2::int4[]) AS wanted (booking_id, attempt)
             ON (p.booking_id, p.attempt) = (wanted.booking_id, wanted.attempt)
@@ -105,7 +106,7 @@ async def locked_open(tx: Tx, booking_ids: Sequence[UUID]) -> list[Payment]:
     rows = await tx.db.fetch(
         """
         SELECT id, booking_id, attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
-               retryable, action_url, cancel_requested, asked
+               retryable, action_url, cancel_requested, asked, provider
           FROM payments
          WHERE booking_id = ANY($1::uuid[]) AND status NOT IN ('CAPTURED', 'DECLINED', 'CANCELLED')
          ORDER BY id FOR UPDATE
@@ -119,7 +120,7 @@ async def by_id(tx: Tx, ids: Sequence[UUID]) -> list[Payment]:
     rows = await tx.db.fetch(
         """
         SELECT id, booking_id, attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
-               retryable, action_url, cancel_requested, asked
+               retryable, action_url, cancel_requested, asked, provider
           FROM payments WHERE id = ANY($1::uuid[]) ORDER BY id
         """,
         ids,
@@ -131,12 +132,53 @@ async def of_booking(tx: Tx, booking_id: UUID) -> list[Payment]:
     rows = await tx.db.fetch(
         """
         SELECT id, booking_id, attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
-               retryable, action_url, cancel_requested, asked
+               retryable, action_url, cancel_requested, asked, provider
           FROM payments WHERE booking_id = $1 ORDER BY attempt
         """,
         booking_id,
     )
     return [_payment(row) for row in rows]
+
+
+async def by_attempt(tx: Tx, attempts: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], Payment]:
+    rows = await tx.db.fetch(
+        """
+        SELECT id, p.booking_id, p.attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
+               retryable, action_url, cancel_requested, asked, provider
+          FROM payments p
+          JOIN unnest($1::uuid[], $2::int4[]) AS wanted (booking_id, attempt)
+            ON (p.booking_id, p.attempt) = (wanted.booking_id, wanted.attempt)
+        """,
+        [booking_id for booking_id, _ in attempts],
+        [attempt for _, attempt in attempts],
+    )
+    return {(row["booking_id"], row["attempt"]): _payment(row) for row in rows}
+
+
+async def of_bookings(tx: Tx, booking_ids: Sequence[UUID]) -> list[Payment]:
+    rows = await tx.db.fetch(
+        """
+        SELECT id, booking_id, attempt, amount_minor, currency, method, reference, status, provider_ref, reason,
+               retryable, action_url, cancel_requested, asked, provider
+          FROM payments WHERE booking_id = ANY($1::uuid[]) ORDER BY booking_id, attempt
+        """,
+        booking_ids,
+    )
+    return [_payment(row) for row in rows]
+
+
+async def paying_bookings(tx: Tx, after: UUID | None, limit: int) -> list[UUID]:
+    """Bookings that somebody tried to pay for, by id: one page of them."""
+    rows = await tx.db.fetch(
+        """
+        SELECT DISTINCT booking_id FROM payments
+         WHERE booking_id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
+         ORDER BY booking_id LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [row["booking_id"] for row in rows]
 
 
 async def ids_of(tx: Tx, attempts: Sequence[tuple[UUID, int]]) -> list[UUID]:
@@ -186,7 +228,7 @@ async def request_refunds(tx: Tx, refunds: Sequence[Refund]) -> list[Refund]:
          ORDER BY id
             ON CONFLICT (id) DO UPDATE
            SET status = CASE r.status WHEN 'DONE' THEN 'DONE' ELSE 'REQUESTED' END, updated_at = excluded.updated_at
-        RETURNING id, booking_id, attempt, amount_minor, currency, status, reason, asked
+        RETURNING id, booking_id, attempt, amount_minor, currency, status, reason, asked, refused
         """,
         [r.id for r in refunds],
         [r.booking_id for r in refunds],
@@ -201,7 +243,7 @@ async def request_refunds(tx: Tx, refunds: Sequence[Refund]) -> list[Refund]:
 async def open_refunds(tx: Tx, ids: Sequence[UUID], *, lock: bool) -> list[Refund]:
     """Those of these refunds that are neither done nor refused."""
     statement = """
-        SELECT id, booking_id, attempt, amount_minor, currency, status, reason, asked
+        SELECT id, booking_id, attempt, amount_minor, currency, status, reason, asked, refused
           FROM refunds WHERE id = ANY($1::uuid[]) AND status = 'REQUESTED' ORDER BY id
         """
     rows = await tx.db.fetch(statement + "FOR UPDATE" if lock else statement, ids)
@@ -211,7 +253,7 @@ async def open_refunds(tx: Tx, ids: Sequence[UUID], *, lock: bool) -> list[Refun
 async def refunds_of_booking(tx: Tx, booking_id: UUID) -> list[Refund]:
     rows = await tx.db.fetch(
         """
-        SELECT id, booking_id, attempt, amount_minor, currency, status, reason, asked
+        SELECT id, booking_id, attempt, amount_minor, currency, status, reason, asked, refused
           FROM refunds WHERE booking_id = $1 ORDER BY id
         """,
         booking_id,
@@ -222,14 +264,17 @@ async def refunds_of_booking(tx: Tx, booking_id: UUID) -> list[Refund]:
 async def save_refunds(tx: Tx, refunds: Sequence[Refund]) -> None:
     await tx.db.execute(
         """
-        UPDATE refunds r SET status = new.status, reason = new.reason, asked = new.asked, updated_at = $5
-          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int4[]) AS new (id, status, reason, asked)
+        UPDATE refunds r
+           SET status = new.status, reason = new.reason, asked = new.asked, refused = new.refused, updated_at = $6
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int4[], $5::int4[])
+               AS new (id, status, reason, asked, refused)
          WHERE r.id = new.id
         """,
         [r.id for r in refunds],
         [r.status.value for r in refunds],
         [r.reason for r in refunds],
         [r.asked for r in refunds],
+        [r.refused for r in refunds],
         tx.now,
     )
 
@@ -240,6 +285,7 @@ def _payment(row: Any) -> Payment:
         currency=row["currency"], method=row["method"], reference=row["reference"], status=Status(row["status"]),
         provider_ref=row["provider_ref"], reason=row["reason"], retryable=row["retryable"],
         action_url=row["action_url"], cancel_requested=row["cancel_requested"], asked=row["asked"],
+        provider=row["provider"],
     )  # fmt: skip
 
 
@@ -247,4 +293,5 @@ def _refund(row: Any) -> Refund:
     return Refund(
         id=row["id"], booking_id=row["booking_id"], attempt=row["attempt"], amount_minor=row["amount_minor"],
         currency=row["currency"], status=RefundStatus(row["status"]), reason=row["reason"], asked=row["asked"],
+        refused=row["refused"],
     )  # fmt: skip

@@ -11,6 +11,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.roles import Roles, schema_of
 from boxoffice.kernel.tenancy import Status, Tenant, TenantSettings, directory_changed, unknown_tenant
 from boxoffice.kernel.timers import Timer
+from boxoffice.messages import TenantChanged
 from boxoffice.tenants import domain, store
 from boxoffice.tenants.domain import Plan, SettingsChange
 
@@ -90,3 +91,9 @@ async def _write(tx: Tx, known: Tenant, wanted: Tenant) -> None:
     if wanted != known:
         await store.change(tx, wanted)
         await directory_changed(tx)
+        tx.publish(
+            TenantChanged(
+                tenant_id=wanted.id, name=wanted.name, payment_provider=wanted.settings.payment_provider
+            ),
+            tenant=wanted,
+        )  # fmt: skip

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from boxoffice.kernel.errors import Conflict, Invalid
-from boxoffice.kernel.tenant import SLUG, Cancellation, Status, TenantSettings
+from boxoffice.kernel.tenant import SLUG, Cancellation, PaymentProvider, Status, TenantSettings
 
 NAME_MOST = 200
 HOLD_SECONDS_MOST = 1800
@@ -46,6 +46,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_seats_per_booking: int | UnsetType = UNSET
     cancellation: CancellationChange | UnsetType = UNSET
     rate_limits: dict[str, int | None] | UnsetType = UNSET
+    payment_provider: PaymentProvider | UnsetType = UNSET
 
 
 def check_slug(slug: str) -> list[Problem]:
