@@ -18,6 +18,7 @@ from boxoffice.auth import domain as auth_domain
 from boxoffice.auth import service as auth
 from boxoffice.auth.passwords import Passwords
 from boxoffice.bookings import service as bookings
+from boxoffice.demo.people import TENANTS
 from boxoffice.doors import http
 from boxoffice.doors import openapi as contract
 from boxoffice.doors.hosts import Hosts
@@ -107,7 +108,7 @@ def services(process: Process) -> list[Service]:
         ),
         auth.build(
             database=database, directory=directory, valkey=valkey, keyring=keyring,
-            bcrypt_cost=settings.bcrypt_cost, processes=settings.web_processes,
+            bcrypt_cost=settings.bcrypt_cost, processes=settings.web_processes, verifier=process.verifier,
         ),
         events.build(database=database, keyring=keyring),
         bookings.build(
@@ -129,7 +130,10 @@ def services(process: Process) -> list[Service]:
         storefront.build(peers=process.peers("storefront")),
     ]  # fmt: skip
     document = partial(contract.document, tuple(built), API_VERSION)
-    return [*built, reference.build(document, shows_mail=not settings.smtp_url)]
+    shops = {
+        tenant.name: f"http://{tenant.slug}.{settings.domain}:{settings.port}/" for tenant in TENANTS if settings.demo
+    }
+    return [*built, reference.build(document, shows_mail=not settings.smtp_url, shops=shops)]
 
 
 @asynccontextmanager

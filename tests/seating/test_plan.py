@@ -40,7 +40,10 @@ def test_the_only_zone_of_a_house_is_left_out_of_labels() -> None:
     assert list(plan.labels()) == ["Row A, seat 1", "Row A, seat 2", "Row B, seat 1"]
 
 
-@pytest.mark.parametrize(("only", "labels"), [(standing(2), ["Pit, place 1", "Pit, place 2"]), (table(2), ["T1, seat 1", "T1, seat 2"])])
+@pytest.mark.parametrize(
+    ("only", "labels"),
+    [(standing(2), ["Pit, place 1", "Pit, place 2"]), (table(2), ["T1, seat 1", "T1, seat 2"])],
+)
 def test_places_without_a_row_keep_the_name_of_their_zone(only: Document, labels: list[str]) -> None:
     plan = parse(document(only))
 

@@ -3,9 +3,15 @@
 import json
 import re
 
+import msgspec
+import pytest
+
+from boxoffice.kernel.tenancy import Status
 from boxoffice.storefront.api import own_path
 from boxoffice.storefront.service import render_error
+from boxoffice.storefront.theme import default_theme
 from tests.storefront.shop import (
+    TENANT,
     Shop,
     booking_answer,
     event_answer,
@@ -251,3 +257,14 @@ def test_an_error_page_stands_alone_without_a_tenant() -> None:
     assert "Nobody sells here" in html
     assert '<link rel="stylesheet"' not in html
     assert "My orders" not in html
+
+
+@pytest.mark.parametrize(("status", "leads_on"), [(Status.ACTIVE, True), (Status.SUSPENDED, False)])
+def test_an_error_page_has_its_shop_s_look_and_leads_on_while_it_sells(status: Status, leads_on: bool) -> None:
+    tenant = msgspec.structs.replace(TENANT, status=status)
+
+    html = render_error(404, "not_found", tenant).decode()
+
+    assert "Acme Theatre" in html
+    assert f"--brand:{default_theme('acme').brand};" in html
+    assert ("See what" in html) == leads_on

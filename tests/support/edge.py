@@ -63,7 +63,7 @@ class Edge:
             trusted_proxies=trusted_proxies,
         )  # fmt: skip
         self.gateway = Gateway(
-            gate, self.echoes, lambda status, code, name: f"<h1>{status} {code} {name}</h1>".encode()
+            gate, self.echoes, lambda status, code, shop: f"<h1>{status} {code} {shop and shop.name}</h1>".encode()
         )
 
     async def ask(

@@ -104,21 +104,18 @@ function ExtendButton({ model, hold }: { model: PickerModel; hold: Hold }) {
 
 function BasketLine({ model, seat, currency }: { model: PickerModel; seat: SeatLine; currency: string }) {
   const wish = model.keeper.basket.value.wish;
-  const name = seatName(model.plan, seat.seat_no);
   const leaving = !wish.includes(seat.seat_no);
   return (
     <li class={leaving ? "leaving" : undefined}>
       <span class="line-seat">
-        <strong>{name}</strong>
-        <span>
-          {seat.label} · {categoryName(model, seat.category)}
-        </span>
+        <strong>{seat.label}</strong>
+        <span>{categoryName(model, seat.category)}</span>
       </span>
       <span class="price">{formatMoney(seat.price_minor, currency)}</span>
       <button
         type="button"
         class="quiet icon"
-        aria-label={`Remove ${name}`}
+        aria-label={`Remove ${seat.label}`}
         onClick={() => void model.keeper.want(toggled(wish, seat.seat_no))}
       >
         ×

@@ -90,7 +90,7 @@ function Checkout({ event, hold: held, contact }: CheckoutData) {
                   ? "Get free tickets"
                   : `Pay ${formatAmount(hold.total_minor, hold.currency)}`}
             </button>
-            <a class="quiet-link" href={`/events/${event.id}/seats`}>
+            <a class="quiet-link centred" href={`/events/${event.id}/seats`}>
               Change seats
             </a>
           </>

@@ -124,12 +124,12 @@ function SectionCard({ model, section }: { model: PickerModel; section: Section 
   return (
     <li>
       <button type="button" class="section-card" onClick={() => enter(model, section)}>
-        <span class="section-name">{section.name}</span>
-        <Swatches model={model} categories={section.categories} />
-        <span class="section-facts">
-          {free === 0 ? "No free seats" : `${free.toLocaleString("en")} free`}
-          {section.level && !names.includes(section.level) && ` · ${section.level}`}
+        <span class="section-name">
+          {section.name}
+          {section.level && !names.includes(section.level) && <small>{section.level}</small>}
         </span>
+        <Swatches model={model} categories={section.categories} />
+        <span class="section-facts">{free === 0 ? "No free seats" : `${free.toLocaleString("en")} free`}</span>
         <From model={model} categories={section.categories} />
         <meter class="fill" min={0} max={section.to - section.from} value={free} aria-hidden="true" />
       </button>

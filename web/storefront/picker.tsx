@@ -32,8 +32,8 @@ function Picker({ event, offers }: PickerData) {
   return (
     <div class="picker">
       <div class="picker-main">
-        <BestAvailable model={model} />
         <StandingAreas model={model} />
+        <BestAvailable model={model} />
         <Chooser model={model} />
         <Legend model={model} />
       </div>
@@ -103,16 +103,18 @@ function Legend({ model }: { model: PickerModel }) {
           </li>
         ))}
       </ul>
-      <ul aria-label="What the marks mean">
-        {looks.map(([look, words]) => (
-          <li key={look}>
-            <span class={`seat sample seat-${look}`} aria-hidden="true">
-              {look === "mine" ? "✓" : ""}
-            </span>
-            {words}
-          </li>
-        ))}
-      </ul>
+      {model.place.value.level === "seats" && (
+        <ul aria-label="What the marks mean">
+          {looks.map(([look, words]) => (
+            <li key={look}>
+              <span class={`seat sample seat-${look}`} aria-hidden="true">
+                {look === "mine" ? "✓" : ""}
+              </span>
+              {words}
+            </li>
+          ))}
+        </ul>
+      )}
     </div>
   );
 }

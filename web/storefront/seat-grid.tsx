@@ -51,7 +51,7 @@ export function SeatGrid({ model, section, start, focusSeat }: SeatGridProps) {
 
   return (
     <>
-      <p class="hint">Arrow keys move between seats, space chooses, escape goes back to the rows.</p>
+      <p class="hint key-hint">Arrow keys move between seats, space chooses, escape goes back to the rows.</p>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the seats inside take the keys; this only listens. */}
       <div class="seat-grid" ref={grid} onKeyDown={onKeyDown}>
         {window.map((piece) => (

@@ -8,6 +8,7 @@ from boxoffice.doors import problem
 from boxoffice.doors.request import Send
 from boxoffice.gateway.exchange import Exchange, Header
 from boxoffice.kernel.errors import Refusal
+from boxoffice.kernel.tenancy import Tenant
 
 # On every answer unless the service chose otherwise; pages bring a stricter Content-Security-Policy of their own.
 SECURITY_HEADERS: tuple[Header, ...] = (
@@ -27,7 +28,7 @@ HTML = b"text/html; charset=utf-8"
 # Fields of a problem document that the page in its place says anew.
 SAID_ANEW = frozenset({b"content-type", b"content-length", b"content-security-policy", STRICT_TRANSPORT[0]})
 
-RenderError = Callable[[int, str, str | None], bytes]
+RenderError = Callable[[int, str, Tenant | None], bytes]
 
 
 def finish(headers: Iterable[Header], exchange: Exchange) -> list[Header]:
@@ -45,7 +46,7 @@ async def send_refusal(exchange: Exchange, refusal: Refusal, send: Send, render:
     """A refusal of the edge, as a page for a person who asked for a page, else as a problem document."""
     extra = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in refusal.headers.items()]
     if exchange.for_a_person:
-        content, kind = render(refusal.status, refusal.code, _shop(exchange)), HTML
+        content, kind = render(refusal.status, refusal.code, exchange.tenant), HTML
         extra.append((b"content-security-policy", PAGE_POLICY))
     else:
         content, kind = msgspec.json.encode(problem.document(refusal)), problem.CONTENT_TYPE.encode()
@@ -62,7 +63,7 @@ async def send_page(
         code = msgspec.json.decode(problem_document, type=_Code).code
     except (msgspec.DecodeError, UnicodeDecodeError):
         code = ""
-    content = render(status, code, _shop(exchange))
+    content = render(status, code, exchange.tenant)
     kept = [header for header in headers if header[0] not in SAID_ANEW]
     await send_content(exchange, status, content, HTML, send, [*kept, (b"content-security-policy", PAGE_POLICY)])
 
@@ -93,10 +94,6 @@ def _will_end(exchange: Exchange) -> bool:
     """Whether reading the rest of the body is worth it: closing at once would cut off the answer for many clients."""
     length = exchange.given.get(b"content-length", b"")
     return length.isdigit() and int(length) <= DRAINED_BYTES
-
-
-def _shop(exchange: Exchange) -> str | None:
-    return exchange.tenant.name if exchange.tenant is not None else None
 
 
 class _Code(msgspec.Struct):

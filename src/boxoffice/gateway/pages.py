@@ -14,8 +14,9 @@ STYLE = """
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 ui-sans-serif,system-ui,sans-serif}
 main,header{max-width:64rem;margin:0 auto;padding:1rem clamp(1rem,4vw,2.5rem)}
 header{padding-top:3rem}
-h1{font:400 clamp(2.2rem,6vw,3.4rem)/1.1 ui-serif,Georgia,serif;margin:0 0 .5rem}
-h2{font:400 1.8rem/1.2 ui-serif,Georgia,serif;margin:3rem 0 1rem;text-transform:capitalize}
+h1{font-size:clamp(2rem,5vw,2.9rem);line-height:1.1;letter-spacing:-.025em;margin:0 0 .6rem}
+h2{font-size:1.45rem;line-height:1.2;letter-spacing:-.015em;margin:3rem 0 1rem}
+h2[id]{text-transform:capitalize}
 p{max-width:42rem}a{color:var(--brand);text-underline-offset:.2em}
 nav ul{display:flex;flex-wrap:wrap;gap:.5rem 1.25rem;padding:0;list-style:none}
 details{background:var(--raised);border:1px solid var(--line);border-radius:.8rem;margin:.6rem 0;padding:0 1rem}
@@ -28,6 +29,11 @@ code{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:any
 dl{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.3rem 1.2rem;margin:.5rem 0 1.2rem}
 dt{font-weight:600}dd{margin:0;min-width:0}
 h3{font-size:1rem;margin:1rem 0 .3rem}
+.doors{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr));gap:1rem;padding:0;margin:0;
+list-style:none}
+.doors a{display:block;height:100%;padding:1.1rem 1.3rem;background:var(--raised);border:1px solid var(--line);
+border-radius:.8rem;color:var(--muted);text-decoration:none}
+.doors a:hover{border-color:var(--brand)}.doors b{display:block;color:var(--brand);font-size:1.1rem}
 @media(max-width:32rem){dl{grid-template-columns:1fr}dd{margin-bottom:.6rem}}
 """
 LIMITS = (("minimum", "from"), ("maximum", "to"), ("minLength", "at least"), ("maxLength", "at most"))
@@ -42,19 +48,27 @@ def page(title: str, head: str, body: str) -> str:
     )
 
 
-def platform_front(shows_mail: bool) -> str:
-    """Where an operator finds things while there is no console on this host."""
-    mail = (
-        '<li><a href="/dev/mail">Mail that was sent</a>: kept here while no mail server is configured.</li>'
-        if shows_mail
-        else ""
-    )
+def platform_front(shows_mail: bool, shops: Mapping[str, str]) -> str:
+    """Where an operator finds things while there is no console on this host; `shops` are the demo's, name to URL."""
+    doors = [
+        ("/api/docs", "API reference", "Tenants and sign-in of operators, for people to read."),
+        ("/api/openapi.json", "OpenAPI document", "The same for programs."),
+    ]
+    if shows_mail:
+        doors.insert(0, ("/dev/mail", "Mailbox", "No mail server is configured: all mail is kept here."))
+    selling = _doors((url, name, url) for name, url in shops.items())
     return page(
         "boxoffice: the platform",
         "<h1>The platform</h1><p>This is the operator’s host. Organizers sell on hosts of their own.</p>",
-        f'<ul>{mail}<li><a href="/api/docs">The operator’s API</a>, and its '
-        f'<a href="/api/openapi.json">OpenAPI document</a>.</li></ul>',
+        (f"<h2>The demo’s shops</h2>{selling}" if shops else "") + f"<h2>For operators</h2>{_doors(doors)}",
     )
+
+
+def _doors(doors: Iterable[tuple[str, str, str]]) -> str:
+    links = "".join(
+        f'<li><a href="{escape(to)}"><b>{escape(name)}</b>{escape(says)}</a></li>' for to, name, says in doors
+    )
+    return f'<ul class="doors">{links}</ul>'
 
 
 def reference(document: Mapping[str, Any]) -> str:

@@ -16,9 +16,9 @@ Document = dict[str, Any]
 HTML = ("text/html",)
 
 
-def build(document: Callable[[], Document], *, shows_mail: bool) -> Service:
-    """The service reference. `document` is asked once, when every service has its routes."""
-    reference = Reference(document, shows_mail)
+def build(document: Callable[[], Document], *, shows_mail: bool, shops: Mapping[str, str]) -> Service:
+    """The service reference. `document` is asked once, when every service has its routes; `shops` are the demo's."""
+    reference = Reference(document, shows_mail, shops)
     return Service(
         name="reference",
         routes=(
@@ -35,9 +35,9 @@ def build(document: Callable[[], Document], *, shows_mail: bool) -> Service:
 class Reference:
     """Rendered at the first request of each kind of host, then kept."""
 
-    def __init__(self, document: Callable[[], Document], shows_mail: bool) -> None:
+    def __init__(self, document: Callable[[], Document], shows_mail: bool, shops: Mapping[str, str]) -> None:
         self._document = document
-        self._shows_mail = shows_mail
+        self._front = pages.platform_front(shows_mail, shops).encode()
         self._rendered: dict[str, tuple[bytes, bytes]] = {}
 
     async def openapi(self, call: Call) -> Answer:
@@ -52,7 +52,7 @@ class Reference:
         return _page(self._of_host(call)[1])
 
     async def platform_front(self, call: Call) -> Answer:
-        return _page(pages.platform_front(self._shows_mail).encode())
+        return _page(self._front)
 
     def _of_host(self, call: Call) -> tuple[bytes, bytes]:
         host = PLATFORM if call.tenant is None else "tenant"

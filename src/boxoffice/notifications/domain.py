@@ -138,12 +138,13 @@ def money(amount_minor: int, currency: str) -> str:
 
 
 def moment(at: datetime, time_zone: str) -> str:
-    """A time where the venue stands, with the place, so that nobody has to guess: 20:00 (Europe/Berlin time)."""
+    """A time where the venue stands, with the place, so that nobody has to guess: 20:00 (Berlin time)."""
     try:
         local = at.astimezone(ZoneInfo(time_zone))
     except (ZoneInfoNotFoundError, ValueError):
         local, time_zone = at, "UTC"
-    return f"{local:%A}, {local.day} {local:%B} {local:%Y}, {local:%H:%M} ({time_zone} time)"
+    place = time_zone.rpartition("/")[2].replace("_", " ")
+    return f"{local:%A} {local.day} {local:%B} {local:%Y}, {local:%H:%M} ({place} time)"
 
 
 def _to_buyer(template: str, purchase: Purchase, more: Values | None = None) -> Notice:

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from boxoffice.kernel.route import Answer
-from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.tenancy import Status, Tenant
 from boxoffice.storefront.assets import NOTHING, Assets, Entry
 from boxoffice.storefront.session import Visitor
 from boxoffice.storefront.theme import default_theme, theme_css
@@ -43,7 +43,7 @@ class Renderer:
         """A tenant's page as an answer; `island` names the script that brings it to life."""
         nonce = secrets.token_urlsafe(16)
         html = self._templates.get_template(template).render(
-            shop=tenant.name, has_shop=True, signed_in=visitor.signed_in, nonce=nonce,
+            shop=tenant.name, has_shop=True, has_menu=True, signed_in=visitor.signed_in, nonce=nonce,
             theme=Markup(theme_css(default_theme(tenant.slug))),  # noqa: S704  (a checked theme, made of values)
             page=self._page, island=self._assets.entry(island) if island else None, **context,
         )  # fmt: skip
@@ -56,12 +56,14 @@ class Renderer:
         """An error of a page in the shop's own look."""
         return self.page("error.html", tenant, visitor, status=status, error=error_view(status, code))
 
-    def error(self, status: int, code: str, tenant_name: str | None) -> bytes:
+    def error(self, status: int, code: str, tenant: Tenant | None) -> bytes:
         """An error page of the edge, complete in itself: at an unknown host not even a style sheet is served."""
         styles = [asset.content.decode() for path in self._page.styles if (asset := self._asset(path))]
-        theme = theme_css(default_theme(tenant_name or ""))
+        theme = theme_css(default_theme(tenant.slug if tenant else ""))
+        is_open = tenant is not None and tenant.status is Status.ACTIVE
         html = self._templates.get_template("error.html").render(
-            shop=tenant_name or "boxoffice", has_shop=False, signed_in=False, nonce="", page=Entry((), (), ()),
+            shop=tenant.name if tenant else "boxoffice", has_shop=is_open, has_menu=False, signed_in=False, nonce="",
+            page=Entry((), (), ()),
             theme=Markup(theme + "".join(styles)),  # noqa: S704  (our own style sheet)
             island=NOTHING, error=error_view(status, code),
         )  # fmt: skip

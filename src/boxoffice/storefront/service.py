@@ -5,6 +5,7 @@ from functools import cache
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service
+from boxoffice.kernel.tenancy import Tenant
 from boxoffice.storefront.api import Cursor, Next, OfEvent, Pages, Search
 from boxoffice.storefront.assets import Assets
 from boxoffice.storefront.render import Renderer
@@ -50,9 +51,9 @@ def routes(pages: Pages) -> tuple[Route, ...]:
     # fmt: on
 
 
-def render_error(status: int, code: str, tenant_name: str | None) -> bytes:
+def render_error(status: int, code: str, tenant: Tenant | None) -> bytes:
     """An error page of the edge, complete in itself: the gateway answers with it when a person asked."""
-    return _renderer().error(status, code, tenant_name)
+    return _renderer().error(status, code, tenant)
 
 
 @cache
