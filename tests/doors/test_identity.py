@@ -108,6 +108,22 @@ async def test_a_guest_token_names_its_guest_and_does_not_expire(world: World) -
     assert (caller.kind, caller.id) == (Kind.GUEST, guest_id)
 
 
+async def test_what_a_process_has_signed_it_believes_without_a_key(world: World, new_tenant: NewTenant) -> None:
+    world.outage.lasts = True
+    other = await new_tenant()
+    guest_id = uuid7()
+    issuer = Issuer(world.keyring, world.verifier)
+
+    token = issuer.guest(tenant=world.tenant, guest_id=guest_id, now=datetime.now(UTC))
+    caller = await world.verifier.guest(token, tenant=world.tenant, service="bookings")
+
+    assert (caller.kind, caller.id, caller.token) == (Kind.GUEST, guest_id, token)
+    with pytest.raises(Forbidden):
+        await world.verifier.guest(token, tenant=other, service="bookings")
+    with pytest.raises(Unavailable):
+        await world.verifier.guest(world.guest(guest_id), tenant=world.tenant, service="bookings")
+
+
 async def test_an_operators_token_serves_on_the_platform_host_only(world: World) -> None:
     token = world.access(tenant=None, role="OPERATOR")
 

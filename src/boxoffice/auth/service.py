@@ -15,7 +15,7 @@ from boxoffice.auth.api import (
     User,
 )  # fmt: skip
 from boxoffice.auth.passwords import Passwords
-from boxoffice.doors.identity import Issuer
+from boxoffice.doors.identity import Issuer, Verifier
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.limits import Limiter
 from boxoffice.kernel.database import Database
@@ -28,12 +28,12 @@ NAME = "auth"
 
 def build(
     *, database: Database, directory: Directory, valkey: Redis | None, keyring: Keyring, bcrypt_cost: int,
-    processes: int = 1,
+    processes: int = 1, verifier: Verifier | None = None,
 ) -> Service:  # fmt: skip
     """The service auth. `keyring` is the folder with the keys that sign access and guest tokens."""
     passwords = Passwords(keyring.secret("pepper"), cost=bcrypt_cost)
     api = Api(
-        database, directory, Issuer(keyring), passwords, Limiter(valkey, processes=processes),
+        database, directory, Issuer(keyring, verifier), passwords, Limiter(valkey, processes=processes),
         keyring.secret("fingerprint"),
     )  # fmt: skip
     return Service(name=NAME, routes=routes(api))

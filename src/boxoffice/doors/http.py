@@ -111,11 +111,9 @@ class Application:
             try:
                 headers = request.headers(scope)
                 request_id = _request_id(headers)
-                trace = headers.get("traceparent", "")
-                bound.update(bind_contextvars(request_id=request_id))
-                if TRACEPARENT.fullmatch(trace) is not None:
-                    bound.update(bind_contextvars(traceparent=trace))
-                answer = await self._answer(scope, receive, headers, request_id, bound)
+                slug = self._hosts.slug(headers["host"])
+                bound.update(bind_contextvars(**_names(headers, request_id, slug)))
+                answer = await self._answer(scope, receive, headers, request_id, slug)
             except request.ClientGone:
                 return None
             except Refusal as refusal:
@@ -130,11 +128,9 @@ class Application:
         return None
 
     async def _answer(
-        self, scope: Scope, receive: Receive, headers: dict[str, str], request_id: str, bound: dict[str, Any]
+        self, scope: Scope, receive: Receive, headers: dict[str, str], request_id: str, slug: str
     ) -> Answer:
-        slug = self._hosts.slug(headers["host"])
         tenant: Tenant | None = None if slug == PLATFORM else await self._directory.by_slug(slug)
-        bound.update(bind_contextvars(tenant=slug))
         door, path = self._find(scope, tenant)
         route = door.route
         scope["route"] = route.path
@@ -204,6 +200,13 @@ def failed(fault: Exception, service: str, request_id: str) -> Answer:
     log.error("fault", service=service, exc_info=fault)
     content = encode(problem.fault_document(request_id))
     return Answer(status=500, content=content, content_type=problem.CONTENT_TYPE)
+
+
+def _names(headers: Mapping[str, str], request_id: str, slug: str) -> dict[str, str]:
+    """By what a request is known in the log and in the messages that come of it."""
+    names = {"request_id": request_id, "tenant": slug}
+    trace = headers.get("traceparent", "")
+    return names | {"traceparent": trace} if TRACEPARENT.fullmatch(trace) is not None else names
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

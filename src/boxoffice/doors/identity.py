@@ -78,10 +78,14 @@ _claims_decoders = {kind: msgspec.json.Decoder(claims) for kind, claims in CLAIM
 
 
 class Issuer:
-    """Signs access and guest tokens. Only auth has the keyring that holds these keys."""
+    """Signs access and guest tokens. Only auth has the keyring that holds these keys.
 
-    def __init__(self, keyring: Keyring) -> None:
+    `verifier` is the one of the same process: what is signed here need not be verified here as well.
+    """
+
+    def __init__(self, keyring: Keyring, verifier: "Verifier | None" = None) -> None:
         self._keyring = keyring
+        self._verifier = verifier
 
     def access(self, *, tenant: Tenant | None, user_id: UUID, role: str, sid: UUID, now: datetime) -> str:
         """A token for fifteen minutes; without a tenant, an operator's."""
@@ -89,14 +93,20 @@ class Issuer:
         claims = _claims(tenant, str(user_id), issued) | {
             "role": role, "sid": str(sid), "nbf": issued, "exp": issued + ACCESS_SECONDS,
         }  # fmt: skip
-        return _sign(self._keyring, TENANT_KEYS if tenant else PLATFORM_KEYS, "at+jwt", claims)
+        return self._signed(TENANT_KEYS if tenant else PLATFORM_KEYS, "at+jwt", claims)
 
     def guest(self, *, tenant: Tenant, guest_id: UUID, now: datetime) -> str:
-        return _sign(self._keyring, GUEST_KEYS, "guest+jwt", _claims(tenant, str(guest_id), int(now.timestamp())))
+        return self._signed(GUEST_KEYS, "guest+jwt", _claims(tenant, str(guest_id), int(now.timestamp())))
 
     def jwks(self, tenant: Tenant | None) -> dict[str, Any]:
         """The keys that verify this host's tokens, as served under `/.well-known/jwks.json`."""
         return self._keyring.jwks(TENANT_KEYS, GUEST_KEYS) if tenant else self._keyring.jwks(PLATFORM_KEYS)
+
+    def _signed(self, name: str, kind: str, claims: dict[str, Any]) -> str:
+        token = _sign(self._keyring, name, kind, claims)
+        if self._verifier is not None:
+            self._verifier.believe(token)
+        return token
 
 
 def service_token(keyring: Keyring, *, caller: str, callee: str, tenant: Tenant | None, now: datetime) -> str:
@@ -200,13 +210,22 @@ class Verifier:
         caller = await self._caller(token, tenant, service)
         return caller if caller.kind is Kind.GUEST else _refuse()
 
+    def believe(self, token: str) -> None:
+        """Take a token for verified that this very process has signed."""
+        head, body, _ = token.split(".")
+        kind = _header_decoder.decode(_bytes(head)).typ
+        self._remember(token, _judge(token, _claims_decoders[kind].decode(_bytes(body)), ""))
+
+    def _remember(self, token: str, verified: Verified) -> None:
+        if len(self._verified) >= REMEMBERED_TOKENS:
+            self._verified.pop(next(iter(self._verified)), None)
+        self._verified[token] = verified
+
     async def _caller(self, token: str, tenant: Tenant | None, service: str) -> Caller:
         verified = self._verified.get(token)
         if verified is None:
             verified = await self._verify(token, tenant)
-            if len(self._verified) >= REMEMBERED_TOKENS:
-                self._verified.pop(next(iter(self._verified)), None)
-            self._verified[token] = verified
+            self._remember(token, verified)
         now = time.time()
         caller = verified.caller
         if not verified.not_before - SKEW_SECONDS <= now < verified.expires_at + SKEW_SECONDS:

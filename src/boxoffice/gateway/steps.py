@@ -1,6 +1,5 @@
 """What the gateway does to a request before a service sees it: one function per step, in the order of the table."""
 
-import os
 import re
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address, ip_network
@@ -87,10 +86,10 @@ async def read_headers(exchange: Exchange, gate: Gate) -> None:
     if hosts != 1:
         raise Malformed("bad_host", "A request names exactly one Host.")
     exchange.client = _client(exchange, gate)
-    trace = f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+    name = exchange.request_id.replace("-", "")
     kept += [
         (b"x-request-id", exchange.request_id.encode()),
-        (b"traceparent", trace.encode()),
+        (b"traceparent", f"00-{name}-{name[16:]}-01".encode()),  # a trace goes by its first request's name
         (b"x-forwarded-for", exchange.client.encode()),
     ]
 
