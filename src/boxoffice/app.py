@@ -110,9 +110,9 @@ def services(process: Process) -> list[Service]:
             database=database, directory=directory, valkey=valkey, keyring=keyring,
             bcrypt_cost=settings.bcrypt_cost, processes=settings.web_processes, verifier=process.verifier,
         ),
-        events.build(database=database, keyring=keyring),
+        events.build(database=database, peers=process.peers("events"), keyring=keyring),
         bookings.build(
-            database=database, peers=process.peers("bookings"), valkey=valkey, keyring=keyring,
+            database=database, directory=directory, peers=process.peers("bookings"), valkey=valkey, keyring=keyring,
             cancel_grace_seconds=settings.cancel_grace_seconds,
             least_payment_seconds=max(1, round(settings.least_payment_seconds)),
         ),

@@ -108,6 +108,13 @@ class TenantChanged(OfTenant, frozen=True, kw_only=True):
     payment_provider: str
 
 
+class TenantSuspended(OfTenant, frozen=True, kw_only=True):
+    """A tenant sells no more. `strict`: what awaits a payment is called off too, instead of being left to end."""
+
+    topic: ClassVar[str] = "tenant.suspended"
+    strict: bool
+
+
 # ── auth ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 class UserRegistered(Message, frozen=True, kw_only=True):
     """Someone registered as a customer."""
@@ -297,7 +304,7 @@ class PaymentMethodsChanged(OfTenant, frozen=True, kw_only=True):
 
 
 MESSAGES: tuple[type[Message], ...] = (
-    TenantCreated, TenantChanged, UserRegistered,
+    TenantCreated, TenantChanged, TenantSuspended, UserRegistered,
     EventCreated, EventPublishing, EventChanged, EventCancelled,
     InventoryReady, InventoryRefused, SaleChanged,
     BookingRequested, BookingConfirmed, BookingFailed, BookingExpired, BookingCancelled,

@@ -35,9 +35,8 @@ class Module:
 
     @property
     def room(self) -> str:
-        """The package whose size it adds to: bookings/inventory is one of its own."""
-        parts = self.path.relative_to(PACKAGE).parts
-        return "/".join(parts[:2]) if parts[:2] == ("bookings", "inventory") else self.owner
+        """The package whose size it adds to: a package inside a service, like bookings/inventory, is one of its own."""
+        return "/".join(self.path.relative_to(PACKAGE).parts[:-1]) or self.owner
 
     @property
     def is_migration(self) -> bool:

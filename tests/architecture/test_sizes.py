@@ -12,7 +12,6 @@ FILE_LINES_MAX = 400
 KERNEL_LINES_MAX = 4_000
 DOORS_LINES_MAX = 2_500
 SERVICE_LINES_MAX = 2_500
-ROOMS = {*SERVICES, "bookings/inventory"}
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "impl", "base", "misc", "lib"}
 
 
@@ -40,9 +39,11 @@ def test_the_kernel_the_doors_and_each_service_stay_small() -> None:
         if not module.is_migration:
             sizes[module.room] += module.lines
 
-    assert sizes["kernel"] <= KERNEL_LINES_MAX
+    kernel = sum(lines for room, lines in sizes.items() if room.partition("/")[0] == "kernel")
+    assert kernel <= KERNEL_LINES_MAX
     assert sizes["doors"] <= DOORS_LINES_MAX
-    assert {name: lines for name, lines in sizes.items() if name in ROOMS and lines > SERVICE_LINES_MAX} == {}
+    services = {room: lines for room, lines in sizes.items() if room.partition("/")[0] in SERVICES}
+    assert {room: lines for room, lines in services.items() if lines > SERVICE_LINES_MAX} == {}
 
 
 def test_every_module_says_in_its_first_line_what_it_is_for() -> None:

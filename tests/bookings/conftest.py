@@ -1,7 +1,7 @@
 """A box office in a test's hands: one event on sale in a small hall, and the verbs of holding and booking."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from boxoffice.bookings.actions import Bookings, Request, Shown, open_with_inventory
 from boxoffice.bookings.executor import TIMER, Executor
+from boxoffice.bookings.giving_back.actions import GivingBack
 from boxoffice.bookings.inventory.catalogue import Catalogue
 from boxoffice.bookings.inventory.holding import Holding
 from boxoffice.bookings.inventory.holds import Hold, Holds
@@ -26,7 +27,7 @@ from boxoffice.kernel.idempotency import Wanted
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Message
 from boxoffice.kernel.tenancy import Directory, Tenant
-from boxoffice.messages import Category, PaymentCompleted, PaymentFailed, Sale
+from boxoffice.messages import Category, PaymentCompleted, PaymentFailed, PaymentRefunded, RefundRequested, Sale
 from boxoffice.seating.parse import parse
 from tests.bookings.till import Till
 from tests.seating import plans
@@ -60,6 +61,7 @@ class Office:
     bookings: Bookings
     catalogue: Catalogue
     live: Live
+    giving_back: GivingBack = field(default_factory=lambda: GivingBack(Executor(GRACE)))
 
     async def hold(self, *seats: int, owner: str = BUYER) -> Hold:
         return await self.holding.take(self.tenant, owner, self.event_id, list(seats))
@@ -83,6 +85,19 @@ class Office:
     async def declined(self, booking_id: UUID, attempt: int = 1, *, retryable: bool = False) -> None:
         await deliver(self.database, self.tenant, self.bookings.heard, PaymentFailed(
             booking_id=booking_id, attempt=attempt, retryable=retryable, reason="card_declined"))  # fmt: skip
+
+    async def give_back(self, booking_id: UUID, *seats: int, owner: str = BUYER) -> None:
+        async with self.database.transaction(self.tenant) as tx:
+            await self.giving_back.cancel(tx, owner, booking_id, seats or None)
+
+    async def refunded(self, booking_id: UUID) -> None:
+        """The provider returns the money of every refund that was asked for."""
+        asked = [m for m in await self.told(RefundRequested) if isinstance(m, RefundRequested)]
+        await deliver(self.database, self.tenant, self.bookings.heard, *(
+            PaymentRefunded(booking_id=m.booking_id, refund_id=m.refund_id, attempt=m.attempt,
+                            amount_minor=m.amount_minor, currency="EUR")
+            for m in asked if m.booking_id == booking_id
+        ))  # fmt: skip
 
     async def timer_fires(self) -> None:
         """Every saga timer of the tenant, as if its time had come."""

@@ -132,7 +132,7 @@ async def test_a_payment_after_expiry_is_refunded_when_one_seat_is_gone(office: 
 async def test_a_buyer_who_gives_up_gets_the_seats_freed_and_a_payment_that_came_anyway_back(office: Office) -> None:
     booking_id = await office.booked(3)
     async with office.database.transaction(office.tenant) as tx:
-        await office.bookings.abort(tx, BUYER, booking_id)
+        await office.giving_back.cancel(tx, BUYER, booking_id, None)
 
     await office.paid(booking_id, amount_minor=4_500)
 

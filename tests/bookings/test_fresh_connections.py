@@ -82,7 +82,7 @@ async def test_every_way_out_of_a_purchase_works_as_the_first_of_its_connection(
     await office.declined(given_up, retryable=True)
 
     async with starts.connected(logins.web) as web, web.database.transaction(web.tenant) as tx:
-        await web.bookings.abort(tx, BUYER, given_up)
+        await web.giving_back.cancel(tx, BUYER, given_up, None)
     for _ in range(2):
         async with starts.connected(logins.worker) as worker:
             await worker.timer_fires()

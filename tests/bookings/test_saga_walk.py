@@ -12,12 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from boxoffice.bookings import store
 from boxoffice.bookings.decide import (
     MAX_REFUND_TRIES,
     Aborted,
     AttemptStatus,
     Captured,
     Decision,
+    EventOff,
+    GivenBack,
     Happening,
     Requested,
     RetryRequested,
@@ -46,7 +49,8 @@ from tests.support.invariants import OF_TENANT
 from tests.support.traffic import armed, deliver
 
 BOOKING = uuid7()
-PRICE = 4_500
+PRICE = 9_000
+HALF = PRICE // 2
 WITH_SEATS = (State.PENDING_PAYMENT, State.EXPIRING, State.CANCELLING, State.CONFIRMED)
 ARMING = (Effect.ARM_HOLD, Effect.ARM_GRACE, Effect.ARM_REFUND, Effect.ARM_LONG)
 AT_ANY_TIME = {
@@ -95,12 +99,13 @@ class Walk:
         self.saga = Saga(total_minor=PRICE)
         self.seats = self.timer = False
         self.captured: frozenset[int] = frozenset()
+        self.valid: tuple[int, ...] = (0, 1)  # two lines at half the price each
         self.do(Requested("pm_card_visa"))
         self.seats = True
 
     @property
     def state(self) -> Any:
-        return self.saga, self.seats, self.timer, self.captured
+        return self.saga, self.seats, self.timer, self.captured, self.valid
 
     def may_happen(self, reclaimed: bool) -> list[Happening]:
         asked = of_payments(BOOKING, self.saga)
@@ -115,7 +120,18 @@ class Walk:
             found.append(Aborted())
         if retry_possible(self.saga):
             found.append(RetryRequested("pm_card_visa"))
+        confirmed = self.saga.state is State.CONFIRMED
+        if confirmed:
+            found += [self._given_back(self.valid[:n], kept) for n in range(1, len(self.valid) + 1) for kept in (0, 5)]
+        lines = self.valid if confirmed else ()
+        found.append(EventOff(seats=lines, amount_minor=len(lines) * HALF, refund_id=uuid5(BOOKING, "event")))
         return found
+
+    def _given_back(self, seats: tuple[int, ...], kept: int) -> GivenBack:
+        return GivenBack(
+            seats=seats, every=seats == self.valid, amount_minor=len(seats) * HALF - kept, kept_minor=kept,
+            refund_id=uuid5(BOOKING, f"seats {seats}"), reason="USER_CANCELLED",
+        )  # fmt: skip
 
     def do(self, happening: Happening) -> None:
         if isinstance(happening, Captured):
@@ -123,6 +139,7 @@ class Walk:
         if isinstance(happening, TimerDue):
             self.timer = False
         decision: Decision = decide(self.saga, happening)
+        self.valid = tuple(seat for seat in self.valid if seat not in decision.voided)
         if isinstance(happening, Captured) and happening.reclaimed and decision.saga.state is State.CONFIRMED:
             self.seats = True
         for effect in decision.effects:
@@ -139,10 +156,10 @@ class Walk:
         assert self.timer or not unfinished(saga), "an unfinished saga without a timer"
         assert self.seats or saga.state not in WITH_SEATS, "it believes to have seats that it gave up"
         assert not self.seats or saga.state not in ENDED, "it ended and kept its seats"
-        returned = [refund.attempt for refund in saga.refunds]
-        kept = {saga.paid} if saga.paid is not None else set()
-        assert sorted([*returned, *kept]) == sorted(self.captured), "money that is neither kept nor goes back"
-        assert bool(kept) == (saga.state is State.CONFIRMED), "money is kept for seats, and for nothing else"
+        taken = len(self.captured) * PRICE
+        going_back = sum(refund.amount_minor for refund in saga.refunds)
+        sold = len(self.valid) * HALF if saga.state is State.CONFIRMED else 0
+        assert taken - going_back == sold + saga.kept_minor, "money that neither buys a seat nor goes back"
         assert not (saga.state in ENDED and saga.open_refunds), "it ended while money is owed"
 
 
@@ -208,7 +225,7 @@ class Street:
         self.bookings: list[UUID] = []
 
     async def step(self, choice: int, detail: int) -> None:
-        kinds = [self.buy, self.pay_again, self.give_up, self.clock, *[self.payments_say] * 6]
+        kinds = [self.buy, self.pay_again, self.give_up, self.give_one_back, self.clock, *[self.payments_say] * 6]
         await kinds[choice % len(kinds)](detail)
 
     async def buy(self, detail: int) -> None:
@@ -217,7 +234,7 @@ class Street:
         wanted = self.seats[detail % 3 : detail % 3 + 1 + detail % 2]
         held = Hold(
             id=uuid7(), revision=1, tenant_id=self.office.tenant.id, owner=(BUYER, OTHER)[detail % 2],
-            event_id=self.office.event_id, seats=tuple(HeldSeat(n, PRICE) for n in wanted), currency="EUR",
+            event_id=self.office.event_id, seats=tuple(HeldSeat(n, HALF) for n in wanted), currency="EUR",
             first_at=now, expires_at=now + timedelta(minutes=10), exclusive=False,
         )  # fmt: skip
         with suppress(SeatsTaken):
@@ -240,7 +257,15 @@ class Street:
         await self._wish(detail, lambda tx, owner, id: self.office.bookings.pay_again(tx, owner, id, "pm_card_visa"))
 
     async def give_up(self, detail: int) -> None:
-        await self._wish(detail, self.office.bookings.abort)
+        await self._wish(detail, lambda tx, owner, id: self.office.giving_back.cancel(tx, owner, id, None))
+
+    async def give_one_back(self, detail: int) -> None:
+        async def act(tx: Any, owner: str, id: UUID) -> None:
+            valid = (await store.load(tx, [id]))[id].valid_lines
+            seats = [line.seat_no for line in valid][:1]
+            await self.office.giving_back.cancel(tx, owner, id, seats)
+
+        await self._wish(detail, act)
 
     async def _wish(self, detail: int, act: Any) -> None:
         if self.bookings:

@@ -151,10 +151,10 @@ def open_shop(
     peers = {name: Peers(name, apps=apps, keyring=keyring, domain=DOMAIN) for name in (*NAMES, "gateway")}
     services = {
         "auth": auth.build(database=database, directory=directory, valkey=valkey, keyring=keyring, bcrypt_cost=4),
-        "events": events.build(database=database, keyring=keyring),
+        "events": events.build(database=database, peers=peers["events"], keyring=keyring),
         "bookings": bookings.build(
-            database=database, peers=peers["bookings"], valkey=valkey, keyring=keyring, cancel_grace_seconds=120,
-            least_payment_seconds=180,
+            database=database, directory=directory, peers=peers["bookings"], valkey=valkey, keyring=keyring,
+            cancel_grace_seconds=120, least_payment_seconds=180,
         ),
         "payments": payments.build(
             database=database, bank=database, directory=directory, keyring=keyring, domain=DOMAIN,

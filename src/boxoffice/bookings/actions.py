@@ -10,7 +10,6 @@ from asyncpg import UniqueViolationError
 from boxoffice import messages
 from boxoffice.bookings import store
 from boxoffice.bookings.decide import (
-    Aborted,
     AttemptStatus,
     Captured,
     Decision,
@@ -36,7 +35,7 @@ from boxoffice.kernel.errors import Conflict, NotFound, Refusal
 from boxoffice.kernel.idempotency import Done, New, Replay, Wanted
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Received
-from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.tenancy import Cancellation, Tenant
 from boxoffice.kernel.timers import Due, Timer, done
 from boxoffice.seating.parse import PlanInvalid, parse
 
@@ -106,7 +105,7 @@ class Bookings:
                     case idempotency.InFlight() | idempotency.Reused():
                         results[place] = idempotency.refusal(outcome)
             results |= await self._book(tx, fresh, known)
-            shown = await _load_shown(tx, list(replayed.values()))
+            shown = await load_shown(tx, list(replayed.values()))
             results |= {place: shown[id]._replace(replayed=True) for place, id in replayed.items()}
             made = [(requests[place].hold, done.booking) for place, done in results.items()
                     if isinstance(done, Shown) and not done.replayed]  # fmt: skip
@@ -141,7 +140,8 @@ class Bookings:
             elif (wish := wishes.get(place)) is not None:
                 if wish.booking_id in claims.won:
                     taken_by[request.hold.id] = wish.booking_id
-                    made.append((place, *_new_booking(request, wish, claims.won[wish.booking_id])))
+                    policy = tx.tenant.settings.cancellation
+                    made.append((place, *_new_booking(request, wish, claims.won[wish.booking_id], policy)))
                 else:
                     results[place] = SeatsTaken(claims.lost[wish.booking_id])
         if made:
@@ -185,7 +185,7 @@ class Bookings:
     # ── showing ────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _show_batch(self, tenant: Tenant, asked: Sequence[tuple[str, UUID]]) -> list[Shown | Exception]:
         async with self._database.transaction(tenant) as tx:
-            shown = await _load_shown(tx, [booking_id for _, booking_id in asked])
+            shown = await load_shown(tx, [booking_id for _, booking_id in asked])
         return [
             shown[booking_id] if booking_id in shown and shown[booking_id].booking.owner == owner else not_found()
             for owner, booking_id in asked
@@ -195,7 +195,7 @@ class Bookings:
         """An owner's bookings, newest first, older than `before`."""
         async with self._database.transaction(tenant) as tx:
             ids = await store.page_of_owner(tx, owner, before, limit)
-            shown = await _load_shown(tx, ids)
+            shown = await load_shown(tx, ids)
         return [shown[booking_id] for booking_id in ids]
 
     async def consumer_of(self, tenant: Tenant, owner: str, hold_id: UUID) -> UUID | None:
@@ -208,19 +208,12 @@ class Bookings:
     # ── the buyer's later wishes ───────────────────────────────────────────────────────────────────────────────────
     async def pay_again(self, tx: Tx, owner: str, booking_id: UUID, method: str) -> None:
         """A new attempt after a retryable decline. Raises Conflict `no_retry`."""
-        booking = await _own(tx, owner, booking_id)
+        booking = await own(tx, owner, booking_id)
         saga = booking.saga
         over = saga.state is not State.PENDING_PAYMENT or saga.open_attempts or tx.now >= booking.hold_until
         if over or saga.attempts[-1].status not in (AttemptStatus.DECLINED, AttemptStatus.CANCELLED):
             raise Conflict("no_retry", "There is no payment to repeat.")
         await self._executor.advance(tx, [(booking_id, RetryRequested(method))])
-
-    async def abort(self, tx: Tx, owner: str, booking_id: UUID) -> None:
-        """Give a booking up before its payment ended. Raises Conflict `cancellation_closed`."""
-        booking = await _own(tx, owner, booking_id)
-        if booking.saga.state is not State.PENDING_PAYMENT:
-            raise Conflict("cancellation_closed", "This booking cannot be cancelled any more.")
-        await self._executor.advance(tx, [(booking_id, Aborted())])
 
     # ── what payments say, and the clock ───────────────────────────────────────────────────────────────────────────
     async def captured(self, tx: Tx, batch: Sequence[Received[messages.PaymentCompleted]]) -> None:
@@ -277,10 +270,6 @@ class Bookings:
         for m in batch:
             await sales.change(tx, m.body.sale)
 
-    async def cancelled(self, tx: Tx, batch: Sequence[Received[messages.EventCancelled]]) -> None:
-        for m in batch:
-            await sales.cancel(tx, m.body.event_id)
-
     async def methods_changed(self, tx: Tx, batch: Sequence[Received[messages.PaymentMethodsChanged]]) -> None:
         await sales.keep_payment_methods(tx, batch[-1].body.methods)
 
@@ -297,7 +286,7 @@ def not_found() -> NotFound:
     return NotFound("booking_not_found", "There is no such booking.")
 
 
-async def _own(tx: Tx, owner: str, booking_id: UUID) -> Booking:
+async def own(tx: Tx, owner: str, booking_id: UUID) -> Booking:
     """A caller's booking, its saga locked. Another's is as unknown as none."""
     booking = (await store.load(tx, [booking_id], lock=True)).get(booking_id)
     if booking is None or booking.owner != owner:
@@ -305,21 +294,23 @@ async def _own(tx: Tx, owner: str, booking_id: UUID) -> Booking:
     return booking
 
 
-async def _load_shown(tx: Tx, booking_ids: Sequence[UUID]) -> dict[UUID, Shown]:
+async def load_shown(tx: Tx, booking_ids: Sequence[UUID]) -> dict[UUID, Shown]:
     if not booking_ids:
         return {}
     bookings, logs = await store.load(tx, booking_ids), await store.history(tx, booking_ids)
     return {booking_id: Shown(booking, logs[booking_id]) for booking_id, booking in bookings.items()}
 
 
-def _new_booking(request: Request, wish: seats.Wish, fences: dict[int, int]) -> tuple[NewBooking, Decision]:
+def _new_booking(
+    request: Request, wish: seats.Wish, fences: dict[int, int], policy: Cancellation
+) -> tuple[NewBooking, Decision]:
     total = request.hold.total_minor
     decision = decide(Saga(total_minor=total), Requested(request.method if total else None))
     new = NewBooking(
         id=wish.booking_id, reference=new_reference(), owner=request.hold.owner, hold_id=request.hold.id,
         idempotency_key=request.wanted.key, event_id=wish.event_id, status=public_status(decision.saga.state),
         contact_email=request.email, contact_name=request.name, total_minor=total,
-        currency=request.hold.currency, hold_until=wish.hold_until, seats=request.seats, fences=fences,
+        currency=request.hold.currency, hold_until=wish.hold_until, policy=policy, seats=request.seats, fences=fences,
         saga=decision.saga,
     )  # fmt: skip
     return new, decision
@@ -332,7 +323,7 @@ def _as_booking(new: NewBooking, row: sales.SaleRow | None, now: datetime) -> Bo
         id=new.id, reference=new.reference, owner=new.owner, hold_id=new.hold_id, event_id=new.event_id,
         event_name=row.sale.name, venue=row.sale.venue, time_zone=row.sale.time_zone, starts_at=row.sale.starts_at,
         contact_email=new.contact_email, contact_name=new.contact_name, total_minor=new.total_minor,
-        currency=new.currency, hold_until=new.hold_until, created_at=now, saga=new.saga, version=1,
+        currency=new.currency, hold_until=new.hold_until, created_at=now, policy=new.policy, saga=new.saga, version=1,
         lines=[
             Line(seat_no=seat.seat_no, label=seat.label, category=seat.category, price_minor=seat.price_minor,
                  state="VALID", live=True)

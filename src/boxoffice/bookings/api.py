@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from boxoffice.bookings import executor, store, views
-from boxoffice.bookings.actions import Bookings, Request, Shown, not_found
+from boxoffice.bookings.actions import Bookings, Request, Shown, load_shown, not_found
 from boxoffice.bookings.inventory.catalogue import Catalogue
 from boxoffice.bookings.inventory.domain import problem
 from boxoffice.bookings.inventory.holding import Area, Best, Holding, SeatsTaken, seat_limit
@@ -227,17 +227,7 @@ class Api:
             await self._bookings.pay_again(tx, call.caller.key, booking_id, body.payment_method)
             return 202, booking_id
 
-        return await self._once(call, work)
-
-    async def cancel(self, call: Call) -> Answer:
-        booking_id = path_id(call, "booking_id")
-        await self._shown(call)
-
-        async def work(tx: Tx) -> tuple[int, UUID | str | None]:
-            await self._bookings.abort(tx, call.caller.key, booking_id)
-            return 202, booking_id
-
-        return await self._once(call, work)
+        return await answer_once(self._database, call, self._fingerprint_secret, work)
 
     async def tickets(self, call: Call) -> Answer:
         shown = await self._shown(call)
@@ -250,18 +240,21 @@ class Api:
     async def _shown(self, call: Call) -> Shown:
         return await self._bookings.show(call.tenant, (call.caller.key, path_id(call, "booking_id")))
 
-    async def _once(self, call: Call, work: Callable[[Tx], Awaitable[tuple[int, UUID | str | None]]]) -> Answer:
-        async def render(tx: Tx, resource: str | None) -> views.BookingView:
-            booking_id = UUID(str(resource))
-            booking = (await store.load(tx, [booking_id])).get(booking_id)
-            if booking is None:
-                raise not_found()
-            history = (await store.history(tx, [booking_id]))[booking_id]
-            return views.booking_view(Shown(booking, history), datetime.now(UTC))
 
-        answer = await idempotency.once(self._database, call, self._fingerprint_secret, work, render)
-        answer.headers.update(PRIVATE)
-        return answer
+async def answer_once(
+    database: Database, call: Call, secret: bytes, work: Callable[[Tx], Awaitable[tuple[int, UUID | str | None]]]
+) -> Answer:
+    """Do `work` once for this call's key, and answer the booking as it is now."""
+
+    async def render(tx: Tx, resource: str | None) -> views.BookingView:
+        shown = (await load_shown(tx, [UUID(str(resource))])).get(UUID(str(resource)))
+        if shown is None:
+            raise not_found()
+        return views.booking_view(shown, datetime.now(UTC))
+
+    answer = await idempotency.once(database, call, secret, work, render)
+    answer.headers.update(PRIVATE)
+    return answer
 
 
 def _booking_answer(status: int, shown: Shown) -> Answer:

@@ -33,7 +33,8 @@ async def allocate(tx: Tx, event_id: UUID, currency: str, plan: Plan, allocation
         NewBooking(
             id=wish.booking_id, reference=new_reference(), owner="allocation", hold_id=None, idempotency_key=None,
             event_id=event_id, status=State.CONFIRMED.value, contact_email=given.email, contact_name=given.name,
-            total_minor=0, currency=currency, hold_until=tx.now, seats=_lines(plan, wish.seats),
+            total_minor=0, currency=currency, hold_until=tx.now, policy=tx.tenant.settings.cancellation,
+            seats=_lines(plan, wish.seats),
             fences=won[wish.booking_id], saga=decision.saga,
         )
         for wish, given in zip(wishes, allocations, strict=True) if wish.booking_id in won

@@ -42,13 +42,19 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """Money of one attempt going back; `tries` counts refusals."""
+    """Money of one attempt going back; `tries` counts refusals.
+
+    `seats` are given back with it; none for money that bought nothing. `evidence` is an operator's, who returned the
+    money by hand.
+    """
 
     id: UUID
     attempt: int
     amount_minor: int
+    seats: tuple[int, ...] = ()
     done: bool = False
     tries: int = 0
+    evidence: str | None = None
 
 
 class Saga(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +66,7 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     paid: int | None = None  # the number of the attempt whose money bought the seats
     reason: str | None = None
     refunds: tuple[Refund, ...] = ()
+    kept_minor: int = 0  # what the policy kept of seats given back
 
     @property
     def attempt(self) -> int:
@@ -89,7 +96,35 @@ class RetryRequested(msgspec.Struct, frozen=True):
 
 
 class Aborted(msgspec.Struct, frozen=True):
-    """The buyer gave the booking up before the payment ended."""
+    """The booking is given up before its payment ended: by the buyer, the operator, or with its tenant."""
+
+    reason: str = "USER_ABORT"
+
+
+class GivenBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Seats of a confirmed booking are given back, `every` valid one or some; the policy keeps `kept_minor`."""
+
+    seats: tuple[int, ...]
+    every: bool
+    amount_minor: int
+    kept_minor: int
+    refund_id: UUID
+    reason: str
+
+
+class EventOff(msgspec.Struct, frozen=True, kw_only=True):
+    """The event is cancelled: all valid seats are given back, and what was paid for them."""
+
+    seats: tuple[int, ...]
+    amount_minor: int
+    refund_id: UUID
+
+
+class RefundMarked(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator returned the money of a refund by hand, and says where that can be seen."""
+
+    refund_id: UUID
+    evidence: str
 
 
 class TimerDue(msgspec.Struct, frozen=True):
@@ -108,18 +143,20 @@ class Captured(msgspec.Struct, frozen=True):
 
 
 Happening = (
-    Requested | RetryRequested | Aborted | TimerDue | Captured | PaymentFailed | PaymentActionRequired
-    | PaymentCancelled | PaymentRefunded | RefundFailed
+    Requested | RetryRequested | Aborted | GivenBack | EventOff | RefundMarked | TimerDue | Captured | PaymentFailed
+    | PaymentActionRequired | PaymentCancelled | PaymentRefunded | RefundFailed
 )  # fmt: skip
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the table said: the saga as it is now, and what to do. No effects and the same state: nothing happened."""
+    """What the table said: the saga as it is now, and what to do; `voided` and `freed` are seats of single lines."""
 
     saga: Saga
     trigger: Trigger
     effects: tuple[Effect, ...]
     ignored: str | None = None
+    voided: tuple[int, ...] = ()
+    freed: tuple[int, ...] = ()
 
 
 class IllegalTransition(Exception):
@@ -136,7 +173,11 @@ def decide(saga: Saga, happening: Happening) -> Decision:
         case Ignored(reason):
             return Decision(saga, trigger, (), reason)
         case Row(next_state, effects):
-            return Decision(msgspec.structs.replace(told, state=next_state), trigger, effects)
+            voided = happening.seats if isinstance(happening, GivenBack | EventOff) else ()
+            freed = voided if Effect.RELEASE_LINES in effects and voided else _just_returned(saga, told)
+            return Decision(
+                msgspec.structs.replace(told, state=next_state), trigger, effects, voided=voided, freed=freed
+            )
 
 
 def classify(saga: Saga, happening: Happening) -> tuple[Trigger, Saga]:
@@ -147,16 +188,20 @@ def classify(saga: Saga, happening: Happening) -> tuple[Trigger, Saga]:
             return (T.REQUESTED if first else T.FREE_REQUESTED), _with(saga, attempts=first)
         case RetryRequested(method):
             return T.RETRY_REQUESTED, _with(saga, attempts=(*saga.attempts, Attempt(method=method)))
-        case Aborted():
-            told = _with(saga, reason="USER_ABORT")
+        case Aborted(reason):
+            told = _with(saga, reason=reason)
             return (T.ABORTED if saga.open_attempts else T.ABORTED_NOTHING_OPEN), told
+        case GivenBack():
+            return _given_back(saga, happening)
+        case EventOff():
+            return _event_off(saga, happening)
         case TimerDue():
             return _timer(saga), saga
         case Captured():
             return _captured(saga, happening)
         case PaymentFailed() | PaymentCancelled() | PaymentActionRequired():
             return _unpaid(saga, happening)
-        case PaymentRefunded() | RefundFailed():
+        case PaymentRefunded() | RefundFailed() | RefundMarked():
             return _refund(saga, happening)
 
 
@@ -210,12 +255,47 @@ def _unpaid(saga: Saga, told_by: PaymentFailed | PaymentCancelled | PaymentActio
     return T.DECLINED_FINAL, _with(told, reason="PAYMENT_DECLINED")
 
 
-def _refund(saga: Saga, told_by: PaymentRefunded | RefundFailed) -> tuple[Trigger, Saga]:
+def _given_back(saga: Saga, given: GivenBack) -> tuple[Trigger, Saga]:
+    told = _with(saga, kept_minor=saga.kept_minor + given.kept_minor)
+    if given.every:
+        told = _with(told, reason=given.reason)
+    if given.amount_minor:
+        told = _with(told, refunds=(*saga.refunds, _of_seats(saga, given)))
+    if given.every:
+        return (T.CANCELLED_ALL if told.open_refunds else T.CANCELLED_ALL_NOTHING_TO_REFUND), told
+    return (T.CANCELLED_SOME if given.amount_minor else T.CANCELLED_SOME_NOTHING_TO_REFUND), told
+
+
+def _event_off(saga: Saga, off: EventOff) -> tuple[Trigger, Saga]:
+    told = _with(saga, reason="EVENT_CANCELLED")
+    if saga.state is S.PENDING_PAYMENT:
+        return (T.EVENT_CANCELLED if saga.open_attempts else T.EVENT_CANCELLED_NOTHING_OPEN), told
+    if saga.state is S.CONFIRMED:
+        if off.amount_minor:
+            told = _with(told, refunds=(*saga.refunds, _of_seats(saga, off)))
+        return (T.EVENT_CANCELLED if told.open_refunds else T.EVENT_CANCELLED_NOTHING_TO_REFUND), told
+    return T.EVENT_CANCELLED, told
+
+
+def _of_seats(saga: Saga, given: GivenBack | EventOff) -> Refund:
+    if saga.paid is None:
+        raise IllegalTransition("money is to go back of a booking that nothing was paid for")
+    return Refund(id=given.refund_id, attempt=saga.paid, amount_minor=given.amount_minor, seats=given.seats)
+
+
+def _just_returned(before: Saga, after: Saga) -> tuple[int, ...]:
+    """The seats whose refund has been done by what happened."""
+    open_before = {refund.id for refund in before.open_refunds}
+    return tuple(n for refund in after.refunds if refund.done and refund.id in open_before for n in refund.seats)
+
+
+def _refund(saga: Saga, told_by: PaymentRefunded | RefundFailed | RefundMarked) -> tuple[Trigger, Saga]:
     current = next((refund for refund in saga.open_refunds if refund.id == told_by.refund_id), None)
     if current is None:
         return T.OLD_NEWS, saga
-    if isinstance(told_by, PaymentRefunded):
-        changed = msgspec.structs.replace(current, done=True)
+    if not isinstance(told_by, RefundFailed):
+        evidence = told_by.evidence if isinstance(told_by, RefundMarked) else None
+        changed = msgspec.structs.replace(current, done=True, evidence=evidence)
         told = _with(saga, refunds=tuple(changed if refund.id == current.id else refund for refund in saga.refunds))
         return (T.REFUNDED_SOME if told.open_refunds else T.REFUNDED_ALL), told
     changed = msgspec.structs.replace(current, tries=current.tries + 1)

@@ -106,25 +106,36 @@ class Executor:
     async def perform(self, tx: Tx, moved: Sequence[tuple[Booking, Decision]]) -> None:
         """Do the effects of decisions, in the order of locks: seats, tickets, timers, messages."""
         sold = [b for b, decision in moved if Effect.SELL in decision.effects]
-        freed = [b for b, decision in moved if Effect.RELEASE in decision.effects]
+        freed = [(b, decision) for b, decision in moved if Effect.RELEASE in decision.effects]
         if sold:
             await seats.sell(tx, [b.id for b in sold], sum(len(b.lines) for b in sold))
             await store.insert_tickets(
                 tx, [(uuid7(), b.id, b.event_id, line.seat_no) for b in sold for line in b.lines]
             )
             await _note_sold_out(tx, {b.event_id for b in sold})
+        await self._give_back(tx, moved)
         for refunded in (False, True):
-            ids = [b.id for b in freed if bool(b.saga.refunds) is refunded]
+            ids = [b.id for b, d in freed if bool(b.saga.refunds or d.voided) is refunded]
             if ids:
                 await _note_available(tx, await seats.release(tx, ids, refunded=refunded))
         for booking, decision in moved:
             for effect in decision.effects:
                 self._tell(tx, booking, effect)
 
+    async def _give_back(self, tx: Tx, moved: Sequence[tuple[Booking, Decision]]) -> None:
+        """Void the codes of lines that are given back; free those whose money has been returned."""
+        voided = [(b.id, n) for b, d in moved if Effect.VOID_LINES in d.effects for n in d.voided]
+        if voided:
+            await seats.void_lines(tx, voided)
+            await store.void_tickets(tx, voided)
+        freed = [(b.id, n) for b, d in moved if Effect.RELEASE_LINES in d.effects for n in d.freed]
+        if freed:
+            await _note_available(tx, await seats.release_lines(tx, freed))
+
     def _tell(self, tx: Tx, booking: Booking, effect: Effect) -> None:
         saga = booking.saga
         match effect:
-            case Effect.SELL | Effect.RELEASE | Effect.ISSUE_TICKETS:
+            case Effect.SELL | Effect.RELEASE | Effect.ISSUE_TICKETS | Effect.VOID_LINES | Effect.RELEASE_LINES:
                 pass  # done set by set above
             case Effect.DISARM:
                 tx.forget(booking.id, TIMER)

@@ -10,17 +10,27 @@ from boxoffice.bookings import executor, views
 from boxoffice.bookings.actions import INVENTORY, Bookings
 from boxoffice.bookings.api import Api, BookingRequest, HoldRequest, PaymentRequest, SeatsRequest
 from boxoffice.bookings.executor import Executor
+from boxoffice.bookings.giving_back.actions import EMPTYING, STRICT, GivingBack, Progress
+from boxoffice.bookings.giving_back.api import (
+    CancellationQuery,
+    CancellationRequest,
+    GivingBackApi,
+    Preview,
+    RefundRequest,
+)
 from boxoffice.bookings.inventory.catalogue import Catalogue
 from boxoffice.bookings.inventory.holding import Holding
 from boxoffice.bookings.inventory.holds import Holds
 from boxoffice.bookings.inventory.live import Live
+from boxoffice.bookings.monitor.api import Compensation, Evidence, MonitorApi, SagaDetail, SagaItem, SagaQuery
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.paging import Page, PageQuery
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.route import Route, Who
+from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service, on
+from boxoffice.kernel.tenancy import Directory
 
 NAME = "bookings"
 TAKEN = ("409 seat_unavailable", "409 not_on_sale", "422 too_many_seats", "422 unknown_seat", "422 duplicate_seat")
@@ -29,16 +39,16 @@ STALE = ("409 hold_expired", "409 hold_changed", "409 hold_consumed", "409 seat_
 
 
 def build(
-    *, database: Database, peers: Peers, valkey: Redis, keyring: Keyring, cancel_grace_seconds: float,
-    least_payment_seconds: int,
+    *, database: Database, directory: Directory, peers: Peers, valkey: Redis, keyring: Keyring,
+    cancel_grace_seconds: float, least_payment_seconds: int,
 ) -> Service:  # fmt: skip
     """The service bookings. `keyring` is its own folder: hold tokens, fingerprints, the tickets' master key."""
     holds = Holds(valkey)
     catalogue = Catalogue(database, peers)
     live = Live(database, holds)
-    bookings = Bookings(
-        database, peers, holds, Executor(timedelta(seconds=cancel_grace_seconds)), least_payment_seconds
-    )
+    carried = Executor(timedelta(seconds=cancel_grace_seconds))
+    bookings = Bookings(database, peers, holds, carried, least_payment_seconds)
+    giving_back = GivingBack(carried)
     api = Api(
         database=database, peers=peers, catalogue=catalogue, live=live, bookings=bookings,
         holding=Holding(database, holds, catalogue, live, bookings.consumer_of),
@@ -47,11 +57,16 @@ def build(
     )  # fmt: skip
     return Service(
         name=NAME,
-        routes=routes(api),
+        routes=(
+            *routes(api),
+            *routes_of_giving_back(GivingBackApi(database, giving_back, keyring.secret("fingerprint"))),
+            *routes_of_the_monitor(MonitorApi(database, directory, giving_back)),
+        ),
         subscriptions=(
             on(messages.EventPublishing, bookings.publishing),
             on(messages.EventChanged, bookings.changed),
-            on(messages.EventCancelled, bookings.cancelled),
+            on(messages.EventCancelled, giving_back.event_cancelled),
+            on(messages.TenantSuspended, giving_back.suspended),
             on(messages.PaymentMethodsChanged, bookings.methods_changed),
             on(messages.PaymentCompleted, bookings.captured),
             on(messages.PaymentFailed, bookings.heard),
@@ -60,7 +75,12 @@ def build(
             on(messages.PaymentRefunded, bookings.heard),
             on(messages.RefundFailed, bookings.heard),
         ),
-        timers={executor.TIMER: bookings.due, executor.RECHECK: bookings.recheck},
+        timers={
+            executor.TIMER: bookings.due,
+            executor.RECHECK: bookings.recheck,
+            EMPTYING: giving_back.empty,
+            STRICT: giving_back.abort_pending,
+        },
         senders={INVENTORY: bookings.make_inventory},
     )
 
@@ -92,13 +112,43 @@ def routes(api: Api) -> tuple[Route, ...]:
         Route("POST", f"{booking}/payments", api.pay_again, Who.BUYER, "Pay again after a retryable decline",
               {202: views.BookingView}, body=PaymentRequest,
               refusals=("404 booking_not_found", "409 no_retry", "409 in_flight", "422 unknown_payment_method")),
-        Route("POST", f"{booking}/cancellation", api.cancel, Who.BUYER, "Give a booking up", {202: views.BookingView},
-              also_suspended=True,
-              refusals=("404 booking_not_found", "409 cancellation_closed", "409 in_flight")),
         Route("GET", "/internal/bookings/{booking_id}/purchase", api.purchase, Who.PEER, "What a mail about it needs",
               {200: messages.Purchase}, also_suspended=True, refusals=("404 booking_not_found",)),
         Route("GET", f"{booking}/tickets", api.tickets, Who.BUYER, "The tickets", {200: views.Tickets},
               also_suspended=True, refusals=("404 booking_not_found", "409 not_confirmed")),
         Route("GET", "/.well-known/ticket-keys.json", api.ticket_keys, Who.ANYONE, "The keys that sign tickets",
               {200: dict[str, list[dict[str, Any]]]}, also_suspended=True),
+    )  # fmt: skip
+
+
+def routes_of_giving_back(api: GivingBackApi) -> tuple[Route, ...]:
+    booking = "/api/bookings/{booking_id}"
+    gone = ("404 booking_not_found", "409 cancellation_closed", "422 unknown_seat")
+    return (
+        Route("GET", f"{booking}/cancellation", api.preview, Who.BUYER, "What giving back would return",
+              {200: Preview}, query=CancellationQuery, also_suspended=True, refusals=gone),
+        Route("POST", f"{booking}/cancellation", api.cancel, Who.BUYER, "Give a booking back, or some of its seats",
+              {202: views.BookingView}, body=CancellationRequest, also_suspended=True,
+              refusals=(*gone, "409 in_flight", "422 key_reused")),
+        Route("POST", f"{booking}/refunds", api.refund, Who.ORGANIZER, "Take seats back and return the money",
+              {202: views.BookingView}, body=RefundRequest, key_required=True, also_suspended=True,
+              refusals=(*gone, "409 in_flight", "422 key_reused")),
+        Route("GET", "/internal/events/{event_id}/cancellation", api.progress, Who.PEER, "How far it has got",
+              {200: Progress}, also_suspended=True, refusals=("404 cancellation_not_found",)),
+    )  # fmt: skip
+
+
+def routes_of_the_monitor(api: MonitorApi) -> tuple[Route, ...]:
+    saga, host = "/api/sagas/{booking_id}", Host.PLATFORM
+    unknown = ("404 booking_not_found",)
+    return (
+        Route("GET", "/api/sagas", api.list_sagas, Who.OPERATOR, "Live, late and stuck sagas", {200: Page[SagaItem]},
+              query=SagaQuery, host=host, refusals=("404 tenant_not_found",)),
+        Route("GET", saga, api.show, Who.OPERATOR, "One saga", {200: SagaDetail}, host=host, refusals=unknown),
+        Route("POST", f"{saga}/retry", api.retry, Who.OPERATOR, "Ask for its refunds again now", {202: SagaDetail},
+              host=host, refusals=(*unknown, "409 nothing_to_retry")),
+        Route("POST", f"{saga}/compensation", api.compensate, Who.OPERATOR, "Undo it, all money back",
+              {202: SagaDetail}, body=Compensation, host=host, refusals=(*unknown, "409 cancellation_closed")),
+        Route("POST", f"{saga}/refund-evidence", api.mark_refunded, Who.OPERATOR, "Record a refund made by hand",
+              {202: SagaDetail}, body=Evidence, host=host, refusals=(*unknown, "404 refund_not_found")),
     )  # fmt: skip

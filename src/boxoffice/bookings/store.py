@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from boxoffice.bookings.decide import Saga
 from boxoffice.kernel.database import Tx
+from boxoffice.kernel.tenant import Cancellation
 from boxoffice.messages import Seat
 
 
@@ -26,6 +28,7 @@ class NewBooking(msgspec.Struct, frozen=True, kw_only=True):
     total_minor: int
     currency: str
     hold_until: datetime
+    policy: Cancellation
     seats: list[Seat]
     fences: dict[int, int]
     saga: Saga
@@ -60,9 +63,14 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     hold_until: datetime
     created_at: datetime
+    policy: Cancellation
     saga: Saga
     version: int
     lines: list[Line]
+
+    @property
+    def valid_lines(self) -> list[Line]:
+        return [line for line in self.lines if line.live and line.state == "VALID"]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,13 +85,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 INSERT_BOOKINGS = """
     INSERT INTO bookings (id, reference, owner, hold_id, idempotency_key, event_id, status, contact_email, contact_name,
-                          total_minor, currency, hold_until, created_at, updated_at, confirmed_at)
+                          total_minor, currency, hold_until, policy, created_at, updated_at, confirmed_at)
     SELECT id, reference, owner, hold_id, idempotency_key, event_id, status, contact_email, contact_name,
-           total_minor, currency, hold_until, $13::timestamptz, $13, CASE WHEN status = 'CONFIRMED' THEN $13 END
+           total_minor, currency, hold_until, policy, $14::timestamptz, $14, CASE WHEN status = 'CONFIRMED' THEN $14 END
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
-                  $9::text[], $10::int8[], $11::text[], $12::timestamptz[])
+                  $9::text[], $10::int8[], $11::text[], $12::timestamptz[], $13::jsonb[])
            AS b (id, reference, owner, hold_id, idempotency_key, event_id, status, contact_email, contact_name,
-                 total_minor, currency, hold_until)
+                 total_minor, currency, hold_until, policy)
 """
 INSERT_LINES = """
     INSERT INTO booking_seats (booking_id, event_id, seat_no, label, category, price_minor, fence)
@@ -111,7 +119,8 @@ async def insert(tx: Tx, new: Sequence[NewBooking]) -> None:
         [b.id for b in new], [b.reference for b in new], [b.owner for b in new], [b.hold_id for b in new],
         [b.idempotency_key for b in new], [b.event_id for b in new], [b.status for b in new],
         [b.contact_email for b in new], [b.contact_name for b in new], [b.total_minor for b in new],
-        [b.currency for b in new], [b.hold_until for b in new], tx.now,
+        [b.currency for b in new], [b.hold_until for b in new],
+        [msgspec.json.encode(b.policy).decode() for b in new], tx.now,
     )  # fmt: skip
     lines = [(b, seat) for b in new for seat in b.seats]
     await tx.db.execute(
@@ -165,7 +174,7 @@ async def save(tx: Tx, changed: Sequence[tuple[UUID, Saga, int, str]]) -> None:
 
 BOOKINGS = """
     SELECT b.id, b.reference, b.owner, b.hold_id, b.event_id, b.contact_email, b.contact_name, b.total_minor,
-           b.currency, b.hold_until, b.created_at, e.name AS event_name, e.venue, e.time_zone, e.starts_at,
+           b.currency, b.hold_until, b.created_at, b.policy, e.name AS event_name, e.venue, e.time_zone, e.starts_at,
            s.payload, s.version
       FROM bookings b JOIN saga_state s ON s.id = b.id JOIN sales e ON e.event_id = b.event_id
      WHERE b.id = ANY($1::uuid[])
@@ -197,7 +206,8 @@ async def load(tx: Tx, ids: Sequence[UUID], *, lock: bool = False) -> dict[UUID,
             event_id=row["event_id"], event_name=row["event_name"], venue=row["venue"], time_zone=row["time_zone"],
             starts_at=row["starts_at"], contact_email=row["contact_email"], contact_name=row["contact_name"],
             total_minor=row["total_minor"], currency=row["currency"], hold_until=row["hold_until"],
-            created_at=row["created_at"], saga=msgspec.json.decode(row["payload"], type=Saga),
+            created_at=row["created_at"], policy=msgspec.json.decode(row["policy"], type=Cancellation),
+            saga=msgspec.json.decode(row["payload"], type=Saga),
             version=row["version"], lines=lines[row["id"]],
         )
         for row in rows
@@ -250,6 +260,16 @@ async def insert_tickets(tx: Tx, tickets: Sequence[tuple[UUID, UUID, UUID, int]]
     await tx.db.execute(INSERT_TICKETS, *(list(column) for column in zip(*tickets, strict=True)), tx.now)
 
 
+async def void_tickets(tx: Tx, lines: Sequence[tuple[UUID, int]]) -> None:
+    """The codes of these lines (booking, seat) admit nobody any more."""
+    await tx.db.execute(
+        """UPDATE tickets t SET voided_at = $3
+             FROM unnest($1::uuid[], $2::int4[]) AS gone (booking_id, seat_no)
+            WHERE (t.booking_id, t.seat_no) = (gone.booking_id, gone.seat_no) AND t.voided_at IS NULL""",
+        [booking_id for booking_id, _ in lines], [seat_no for _, seat_no in lines], tx.now,
+    )  # fmt: skip
+
+
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """A ticket row; the code is signed when it is read."""
 
@@ -295,3 +315,56 @@ async def add_ticket_key(tx: Tx, key: TicketKey) -> None:
            SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM ticket_keys)""",
         key.kid, key.public_key, key.sealed_key, tx.now,
     )  # fmt: skip
+
+
+async def begin_emptying(tx: Tx, event_id: UUID) -> bool:
+    """Note that an event's bookings are to be given back; false when that was noted before, or nothing was sold."""
+    begun: bool | None = await tx.db.fetchval(
+        """INSERT INTO event_cancellations (event_id, total, started_at)
+           SELECT s.event_id, (SELECT count(*) FROM bookings b WHERE b.event_id = s.event_id), $2
+             FROM sales s WHERE s.event_id = $1
+           ON CONFLICT (event_id) DO NOTHING RETURNING true""",
+        event_id, tx.now,
+    )  # fmt: skip
+    return begun is True
+
+
+async def next_of_emptying(tx: Tx, event_id: UUID, limit: int) -> list[UUID]:
+    """The next bookings of an event that is being emptied, whose row is locked."""
+    last: UUID | None = await tx.db.fetchval(
+        "SELECT last_booking_id FROM event_cancellations WHERE event_id = $1 FOR UPDATE", event_id
+    )
+    rows = await tx.db.fetch(
+        "SELECT id FROM bookings WHERE event_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
+        event_id, last, limit,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
+async def advance_emptying(tx: Tx, event_id: UUID, done: Sequence[UUID], *, finished: bool) -> None:
+    await tx.db.execute(
+        """UPDATE event_cancellations
+              SET handled = handled + $2, last_booking_id = coalesce($3, last_booking_id),
+                  finished_at = CASE WHEN $4 THEN $5::timestamptz END
+            WHERE event_id = $1""",
+        event_id, len(done), done[-1] if done else None, finished, tx.now,
+    )  # fmt: skip
+
+
+async def emptying(tx: Tx, event_id: UUID) -> Any:
+    return await tx.db.fetchrow(
+        "SELECT total, handled, started_at, finished_at FROM event_cancellations WHERE event_id = $1", event_id
+    )
+
+
+async def count_by_status(tx: Tx, event_id: UUID) -> dict[str, int]:
+    rows = await tx.db.fetch(
+        "SELECT status, count(*) AS bookings FROM bookings WHERE event_id = $1 GROUP BY status", event_id
+    )
+    return {row["status"]: row["bookings"] for row in rows}
+
+
+async def pending(tx: Tx, limit: int) -> list[UUID]:
+    """Bookings that await a payment."""
+    rows = await tx.db.fetch("SELECT id FROM saga_state WHERE status = 'PENDING_PAYMENT' ORDER BY id LIMIT $1", limit)
+    return [row["id"] for row in rows]

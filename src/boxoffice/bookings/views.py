@@ -198,8 +198,10 @@ def _payment(saga: Saga, currency: str) -> MoneyView | None:
     attempt = saga.attempts[saga.paid - 1] if saga.paid else saga.attempts[-1]
     captured = sum(saga.total_minor for each in saga.attempts if each.status is AttemptStatus.CAPTURED)
     refunded = sum(refund.amount_minor for refund in saga.refunds if refund.done)
-    if refunded and saga.paid is None:
+    if refunded and (saga.paid is None or saga.state is not State.CONFIRMED):
         status = "refunded" if refunded >= captured else "partially_refunded"
+    elif any(refund.done and refund.attempt == saga.paid for refund in saga.refunds):
+        status = "partially_refunded"
     elif attempt.status is AttemptStatus.OPEN:
         status = "pending"
     else:

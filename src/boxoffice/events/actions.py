@@ -6,7 +6,7 @@ from uuid import UUID
 
 from boxoffice import messages
 from boxoffice.events import domain, store
-from boxoffice.events.domain import DRAFT, ENDED, PUBLISHED, PUBLISHING, Event
+from boxoffice.events.domain import CANCELLED, DRAFT, ENDED, PUBLISHED, PUBLISHING, Event
 from boxoffice.kernel.database import Tx
 from boxoffice.kernel.errors import Conflict, NotFound
 from boxoffice.kernel.message import Received
@@ -73,6 +73,16 @@ async def publish(tx: Tx, event_id: UUID) -> None:
     await store.set_status(tx, event_id, PUBLISHING, [DRAFT])
     tx.publish(messages.EventPublishing(event_id=event_id, sale=sale))
     tx.later(Timer(id=event_id, kind=END, at=event.starts_at + LASTS_AT_MOST))
+
+
+async def cancel(tx: Tx, event_id: UUID) -> None:
+    """Call an event off for good: its sale ends, and bookings gives every seat back."""
+    event = await locked(tx, event_id)
+    if event.status not in (PUBLISHING, PUBLISHED):
+        raise Conflict("not_published", "Only an event that is on sale can be cancelled.")
+    await store.set_status(tx, event_id, CANCELLED, [PUBLISHING, PUBLISHED])
+    tx.forget(event_id, END)
+    tx.publish(messages.EventCancelled(event_id=event_id, name=event.name))
 
 
 def already_published() -> Conflict:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from boxoffice.doors import paging
 from boxoffice.doors.body import Instant
 from boxoffice.doors.paging import PageQuery
+from boxoffice.doors.peers import Peers
 from boxoffice.events import actions, store
 from boxoffice.events.domain import DRAFT, PUBLIC, STATUSES, Event
 from boxoffice.kernel import idempotency
@@ -111,11 +112,23 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
     categories: list[str]
 
 
+class CancellationProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the bookings of a cancelled event have been given back."""
+
+    event_id: UUID
+    total: int
+    handled: int
+    by_status: dict[str, int]
+    started_at: datetime
+    finished_at: datetime | None
+
+
 class Api:
     """`fingerprint_secret` fingerprints idempotent requests."""
 
-    def __init__(self, database: Database, fingerprint_secret: bytes) -> None:
+    def __init__(self, database: Database, peers: Peers, fingerprint_secret: bytes) -> None:
         self._database = database
+        self._peers = peers
         self._fingerprint_secret = fingerprint_secret
 
     async def list_events(self, call: Call) -> Answer:
@@ -166,6 +179,18 @@ class Api:
             return 202, path_id(call, "event_id")
 
         return await self._once(call, work)
+
+    async def cancel(self, call: Call) -> Answer:
+        async def work(tx: Tx) -> tuple[int, UUID | str | None]:
+            await actions.cancel(tx, path_id(call, "event_id"))
+            return 202, path_id(call, "event_id")
+
+        return await self._once(call, work)
+
+    async def cancellation(self, call: Call) -> Answer:
+        path = f"/internal/events/{path_id(call, 'event_id')}/cancellation"
+        answer = await self._peers.call("bookings", "GET", path, tenant=call.tenant)
+        return Answer(200, answer.decode(CancellationProgress))
 
     async def plan(self, call: Call) -> Answer:
         """A plan by the hash in its name; a draft's only for organizers."""

@@ -5,8 +5,9 @@ from typing import Any
 from boxoffice import messages
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.paging import Page
+from boxoffice.doors.peers import Peers
 from boxoffice.events import actions
-from boxoffice.events.api import Api, EventBody, EventPatch, EventQuery, EventView, PlanView
+from boxoffice.events.api import Api, CancellationProgress, EventBody, EventPatch, EventQuery, EventView, PlanView
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.route import PLAN_BODY, Route, Who
 from boxoffice.kernel.service import Service, on
@@ -15,11 +16,11 @@ from boxoffice.seating.document import SeatPlanDocument
 NAME = "events"
 
 
-def build(*, database: Database, keyring: Keyring) -> Service:
+def build(*, database: Database, peers: Peers, keyring: Keyring) -> Service:
     """The service events."""
     return Service(
         name=NAME,
-        routes=routes(Api(database, keyring.secret("fingerprint"))),
+        routes=routes(Api(database, peers, keyring.secret("fingerprint"))),
         subscriptions=(
             on(messages.InventoryReady, actions.inventory_ready),
             on(messages.InventoryRefused, actions.inventory_refused),
@@ -42,6 +43,10 @@ def routes(api: Api) -> tuple[Route, ...]:
               refusals=("404 event_not_found", "409 already_published")),
         Route("POST", f"{event}/publication", api.publish, Who.ORGANIZER, "Put it on sale", {202: EventView},
               refusals=("404 event_not_found", "409 already_published", "409 no_seat_plan")),
+        Route("POST", f"{event}/cancellation", api.cancel, Who.ORGANIZER, "Call it off and give everything back",
+              {202: EventView}, refusals=("404 event_not_found", "409 not_published", "409 in_flight")),
+        Route("GET", f"{event}/cancellation", api.cancellation, Who.ORGANIZER, "How far the giving back has got",
+              {200: CancellationProgress}, refusals=("404 cancellation_not_found",)),
         Route("GET", "/api/plans/{name}", api.plan, Who.ANYONE, "A seat plan, immutable", {200: Any, 304: None},
               refusals=("404 plan_not_found",)),
         Route("GET", "/internal/plans/{hash}", api.plan_for_peers, Who.PEER, "A seat plan", {200: Any},

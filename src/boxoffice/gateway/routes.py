@@ -54,6 +54,7 @@ TENANT_RULES: tuple[Rule, ...] = (
 )
 PLATFORM_RULES: tuple[Rule, ...] = (
     Rule("/api/tenants", "tenants"),
+    Rule("/api/sagas", "bookings"),
     Rule("/api/auth", "auth"),
     Rule("/api/auth/login", "auth", writes="sign_in"),
     Rule("/.well-known/jwks.json", "auth"),

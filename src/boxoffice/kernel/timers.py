@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -74,6 +74,12 @@ DONE = """
      WHERE (t.id, t.kind, t.seq) = (d.id, d.kind, d.seq)
     RETURNING t.id, t.kind
 """
+LISTED = """
+    SELECT id, tenant_id, fire_at FROM platform.timers
+     WHERE kind = $1 AND ($2::uuid IS NULL OR tenant_id = $2) AND ($3::timestamptz IS NULL OR fire_at <= $3)
+       AND ($4::timestamptz IS NULL OR (fire_at, id) > ($4, $5))
+     ORDER BY fire_at, id LIMIT $6
+"""
 FORGET = """
     DELETE FROM platform.timers t USING unnest($1::uuid[], $2::text[]) AS gone (id, kind)
     WHERE (t.id, t.kind) = (gone.id, gone.kind)
@@ -112,6 +118,30 @@ async def done_all(tx: "Tx", dues: Sequence[Due]) -> list[Due]:
 async def current(db: Any, dues: Sequence[Due]) -> list[Due]:
     """Those of `dues` that nobody has re-armed, taken over or forgotten since they were claimed."""
     return _among(dues, await db.fetch(CURRENT, *_columns(dues)))
+
+
+class Waiting(NamedTuple):
+    """A timer that is armed."""
+
+    id: UUID
+    tenant_id: UUID
+    fire_at: datetime
+
+
+async def listed(
+    db: Any, kind: str, tenant_id: UUID | None, until: datetime | None, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Waiting]:
+    """Timers of a kind in the order they fall due: of one tenant or all, due by `until`, after a place in the list."""
+    at, id = after or (None, None)
+    return [Waiting(*row) for row in await db.fetch(LISTED, kind, tenant_id, until, at, id, limit)]
+
+
+async def tenant_of(db: Any, id: UUID, kind: str) -> UUID | None:
+    """Whose timer this is."""
+    found: UUID | None = await db.fetchval(
+        "SELECT tenant_id FROM platform.timers WHERE id = $1 AND kind = $2", id, kind
+    )
+    return found
 
 
 async def waiting(db: Any, kinds: Sequence[str]) -> list[str]:

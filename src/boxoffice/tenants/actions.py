@@ -11,7 +11,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.roles import Roles, schema_of
 from boxoffice.kernel.tenancy import Status, Tenant, TenantSettings, directory_changed, unknown_tenant
 from boxoffice.kernel.timers import Timer
-from boxoffice.messages import TenantChanged
+from boxoffice.messages import TenantChanged, TenantSuspended
 from boxoffice.tenants import domain, store
 from boxoffice.tenants.domain import Plan, SettingsChange
 
@@ -64,10 +64,12 @@ async def change(
     await _write(tx, known, wanted)
 
 
-async def suspend(tx: Tx, tenant_id: UUID) -> None:
-    """Stop pages, sales and organizers' writes; what is booked goes on to its end (drain)."""
+async def suspend(tx: Tx, tenant_id: UUID, *, strict: bool = False) -> None:
+    """Stop pages, sales and organizers' writes. What is booked goes on to its end (drain), or, when `strict`, what
+    still awaits a payment is called off."""
     known = await _locked(tx, tenant_id)
     await _write(tx, known, msgspec.structs.replace(known, status=domain.suspended(known.status)))
+    tx.publish(TenantSuspended(tenant_id=tenant_id, strict=strict), tenant=known)
 
 
 async def resume(tx: Tx, tenant_id: UUID) -> None:

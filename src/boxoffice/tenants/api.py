@@ -48,9 +48,9 @@ class TenantChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Suspension(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to suspend. drain: what is booked already goes on to its end."""
+    """How to suspend. drain: what is booked goes on to its end; strict: what awaits a payment is called off."""
 
-    mode: Literal["drain"] = "drain"
+    mode: Literal["drain", "strict"] = "drain"
 
 
 class TenantQuery(PageQuery, frozen=True, kw_only=True):
@@ -120,7 +120,7 @@ class Api:
         tenant_id = path_id(call, "tenant_id")
 
         async def work(tx: Tx) -> tuple[int, UUID]:
-            await actions.suspend(tx, tenant_id)
+            await actions.suspend(tx, tenant_id, strict=call.body.mode == "strict")
             return 200, tenant_id
 
         async def render(tx: Tx, resource: str | None) -> TenantView:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -60,6 +60,17 @@ END_CLAIMS = """
      WHERE booking_id = ANY($1::uuid[]) AND live
  RETURNING event_id, seat_no, booking_id, fence
 """
+END_LINES = """
+    UPDATE booking_seats l SET live = false, state = 'REFUNDED'
+      FROM unnest($1::uuid[], $2::int4[]) AS gone (booking_id, seat_no)
+     WHERE (l.booking_id, l.seat_no) = (gone.booking_id, gone.seat_no) AND l.live
+ RETURNING l.event_id, l.seat_no, l.booking_id, l.fence
+"""
+VOID_LINES = """
+    UPDATE booking_seats l SET state = 'REFUNDING'
+      FROM unnest($1::uuid[], $2::int4[]) AS gone (booking_id, seat_no)
+     WHERE (l.booking_id, l.seat_no) = (gone.booking_id, gone.seat_no) AND l.live AND l.state = 'VALID'
+"""
 FREE = """
     UPDATE seat_inventory s
        SET status = 'AVAILABLE', booking_id = NULL, hold_until = NULL, fence = s.fence + 1
@@ -107,7 +118,23 @@ async def sell(tx: Tx, bookings: Sequence[UUID], lines: int) -> None:
 
 async def release(tx: Tx, bookings: Sequence[UUID], *, refunded: bool) -> list[UUID]:
     """Free every seat these bookings have, and answer the events concerned. Raises SeatLost if one is not theirs."""
-    rows = await tx.db.fetch(END_CLAIMS, list(bookings), refunded)
+    return await _free(tx, await tx.db.fetch(END_CLAIMS, list(bookings), refunded))
+
+
+async def release_lines(tx: Tx, lines: Sequence[tuple[UUID, int]]) -> list[UUID]:
+    """Free single seats (booking, seat) that are given back, and answer the events concerned. Raises SeatLost."""
+    rows = await tx.db.fetch(END_LINES, *_columns(lines))
+    if len(rows) != len(lines):
+        raise SeatLost(f"{len(rows)} lines are live where {len(lines)} were to be freed")
+    return await _free(tx, rows)
+
+
+async def void_lines(tx: Tx, lines: Sequence[tuple[UUID, int]]) -> None:
+    """Mark single lines as being given back; their seats stay theirs. Raises SeatLost for one that is not VALID."""
+    _expect(await tx.db.execute(VOID_LINES, *_columns(lines)), len(lines))
+
+
+async def _free(tx: Tx, rows: Sequence[Any]) -> list[UUID]:
     if not rows:
         return []
     freed = await tx.db.execute(
@@ -119,6 +146,10 @@ async def release(tx: Tx, bookings: Sequence[UUID], *, refunded: bool) -> list[U
     )
     _expect(freed, len(rows))
     return sorted({row["event_id"] for row in rows})
+
+
+def _columns(lines: Sequence[tuple[UUID, int]]) -> tuple[list[UUID], list[int]]:
+    return [booking_id for booking_id, _ in lines], [seat_no for _, seat_no in lines]
 
 
 async def reclaim(tx: Tx, booking_id: UUID, hold_until: datetime) -> bool:
