@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 NODE   := $(CURDIR)/$(VENV)/node
-NPM    := cd web && PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
+NPM    := cd web && NODE_USE_SYSTEM_CA=1 PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
 ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
 WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 fail    = { echo "make: $(1)" >&2; exit 1; }
@@ -74,7 +74,8 @@ $(VENV)/ready: requirements.lock
 web/node_modules/ready: $(VENV)/ready web/package-lock.json
 	@echo "Installing what web/package-lock.json names"
 	@# Not "npm ci": it wants programs for every platform in the lock, and some registries lack those of others.
-	@$(NPM) install --no-save --silent
+	@$(NPM) install --no-save --loglevel=error --no-audit --no-fund \
+	  --fetch-retry-mintimeout=2000 --fetch-retry-maxtimeout=10000 >/dev/null
 	@touch $@
 
 $(ASSETS): web/node_modules/ready $(WEB)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -31,9 +31,11 @@ Password = Annotated[
 @cli.command()
 def up() -> None:
     """Start everything: servers, migrations, demo, web and worker. Ctrl-C stops all of it."""
-    from boxoffice.settings import read_settings
+    from boxoffice.settings import misspelt, read_settings
 
     settings = read_settings()
+    for sentence in misspelt():
+        typer.echo(f"boxoffice: {sentence}", err=True)
     from boxoffice.embedded.up import up as start
 
     asyncio.run(start(settings))
@@ -58,6 +60,7 @@ def migrate() -> None:
     from boxoffice import app
 
     _with_servers(app.migrate)
+    typer.echo("The database is up to date.")
 
 
 @cli.command()
@@ -66,6 +69,7 @@ def seed() -> None:
     from boxoffice import app
 
     _with_servers(app.seed)
+    typer.echo("The demo is in place.")
 
 
 @cli.command()
@@ -121,7 +125,7 @@ def create_tenant(
     name: Annotated[str, typer.Argument(help="The organizer's name.")],
     admin_email: Annotated[str, typer.Option(prompt=True)],
     password: Password,
-    plan: Annotated[str, typer.Option(help="free, standard or premium")] = "standard",
+    plan: Annotated[Literal["free", "standard", "premium"], typer.Option()] = "standard",
     first_name: Annotated[str, typer.Option()] = "",
     last_name: Annotated[str, typer.Option()] = "",
 ) -> None:

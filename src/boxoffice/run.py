@@ -27,6 +27,10 @@ def run(settings: Settings, roles: Sequence[str], *, listening_fd: int | None, l
     unknown = [role for role in roles if role not in ROLES]
     if unknown:
         raise StartupProblem(f"there is no role {unknown[0]!r}: choose of {', '.join(ROLES)}")
+    if not (settings.database_url and settings.valkey_url):
+        raise StartupProblem(
+            "set BOXOFFICE_DATABASE_URL and BOXOFFICE_VALKEY_URL to the servers, or let `boxoffice up` start all"
+        )
     uvloop.run(_run(settings, roles, listening_fd, lifeline_fd))
 
 

@@ -1,6 +1,7 @@
 """Every setting with its default and one sentence; read once from the environment and handed down as plain values."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -68,6 +69,9 @@ class Settings(BaseSettings):
     simulated_late_seconds: float = Field(
         default=20.0, gt=0, description="How long after its decline pm_sim_captured_late is captured all the same."
     )
+    stripe_url: str = Field(
+        default="https://api.stripe.com", description="Stripe's API, or a simulator of it that listens there."
+    )
     bcrypt_cost: int = Field(default=12, ge=4, le=31, description="Rounds (as a power of two) that a password costs.")
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, else json."
@@ -76,7 +80,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.admin_port == 0:
-            object.__setattr__(self, "admin_port", self.port + 1)
+            object.__setattr__(self, "admin_port", self.port + 1 if self.port < 65535 else self.port - 1)
         object.__setattr__(self, "data", self.data.absolute())
         return self
 
@@ -84,6 +88,16 @@ class Settings(BaseSettings):
         """The same settings for a child process; values are not secret from it, but do not appear in its arguments."""
         values: dict[str, Any] = self.model_dump(mode="json")
         return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+
+
+def misspelt() -> list[str]:
+    """A sentence for every variable that looks like a setting and is none."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    sentences = []
+    for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+        near = get_close_matches(name, known, n=1)
+        sentences.append(f"there is no setting {name}" + (f"; did you mean {near[0]}?" if near else ""))
+    return sentences
 
 
 def read_settings() -> Settings:

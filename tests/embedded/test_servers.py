@@ -136,6 +136,16 @@ async def test_a_foreign_data_directory_is_refused_and_left_as_it_is(
     assert [found.name for found in foreign.iterdir()] == [name]
 
 
+async def test_a_folder_of_somebody_else_is_not_strewn_with_our_files(folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / "letters.txt").write_text("mine")
+
+    with pytest.raises(StartupProblem, match="holds files of something else"):
+        await EmbeddedServers(folder / "data").start()
+
+    assert [found.name for found in (folder / "data").iterdir()] == ["letters.txt"]
+
+
 async def test_a_file_in_place_of_the_data_directory_is_one_clear_line(folder: Path) -> None:
     (folder / "data").write_text("")
 

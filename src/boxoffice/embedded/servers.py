@@ -18,6 +18,8 @@ from boxoffice.embedded.valkey import Valkey
 from boxoffice.startup import StartupProblem
 
 SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 107 on Linux, 103 on macOS
+OURS = {"lock", "secrets", "postgres", "valkey"}
+NOBODYS = {"lost+found"}
 LONGEST_SOCKET_NAME = "/.s.PGSQL.5432.lock"
 
 
@@ -125,6 +127,7 @@ class EmbeddedServers:
         """Make our folders, lock the data directory, and return the folder of the sockets."""
         try:
             self._data.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self._refuse_foreign_folder()
             if not account.can_enter(self._data):
                 raise StartupProblem(
                     f"the user {account.name} who runs PostgreSQL cannot reach {self._data}: "
@@ -136,6 +139,14 @@ class EmbeddedServers:
             return account.private_folder(_socket_folder(self._data))
         except OSError as error:
             raise StartupProblem(f"cannot use the data directory {self._data}: {error.strerror or error}") from error
+
+    def _refuse_foreign_folder(self) -> None:
+        """Somebody's home, named by mistake, is not to be strewn with our files."""
+        found = {path.name for path in self._data.iterdir()} - NOBODYS
+        if found and not found & OURS:
+            raise StartupProblem(
+                f"{self._data} holds files of something else: set BOXOFFICE_DATA to an empty or a new folder"
+            )
 
     def _take_lock(self) -> None:
         """Hold the directory for as long as this process lives; the kernel lets go even after kill -9."""
