@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
@@ -91,6 +92,27 @@ def openapi() -> None:
     from boxoffice import app
 
     typer.echo(json.dumps(app.openapi(), indent=2, sort_keys=True))
+
+
+@cli.command()
+def simulator(
+    port: Annotated[int, typer.Option(help="Where it listens.")] = 12111,
+    bind: Annotated[str, typer.Option(help="On which address.")] = "127.0.0.1",
+    file: Annotated[Path, typer.Option(help="Its books.")] = Path("simulator.sqlite"),
+    public_url: Annotated[str, typer.Option(help="Where browsers find it; default: where it listens.")] = "",
+    chaos: Annotated[str, typer.Option(help="What goes wrong, as JSON: '{\"lose_replies\": 3}'.")] = "{}",
+) -> None:
+    """Start a payment provider that speaks Stripe's API and moves no money, to test against. Ctrl-C stops it."""
+    import msgspec
+
+    from boxoffice.simulator.chaos import Chaos
+    from boxoffice.simulator.serving import run as start
+
+    try:
+        wanted = msgspec.json.decode(chaos, type=Chaos)
+    except msgspec.DecodeError as error:
+        raise StartupProblem(f"--chaos: {error}") from error
+    start(bind=bind, port=port, file=file, public_url=public_url, chaos=wanted)
 
 
 @cli.command("messages")

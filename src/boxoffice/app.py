@@ -121,6 +121,7 @@ def services(process: Process) -> list[Service]:
             public_url=f"http://{{slug}}.{settings.domain}:{settings.port}",
             internal_url=f"http://127.0.0.1:{settings.port}", settle_seconds=settings.settle_seconds,
             slow_seconds=settings.simulated_slow_seconds, captured_late_seconds=settings.simulated_late_seconds,
+            stripe_url=settings.stripe_url, stripe_secrets=settings.data / "secrets" / "stripe",
         ),
         notifications.build(
             database=database, directory=directory, peers=process.peers("notifications"), keyring=keyring,

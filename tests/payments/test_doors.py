@@ -22,7 +22,7 @@ from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.messages import PaymentCompleted
 from boxoffice.payments import service
 from boxoffice.payments.actions import SETTLE
-from boxoffice.payments.api import Account, Accounts, Crooked, Methods, PaymentsView
+from boxoffice.payments.api import Account, AccountPage, Crooked, Methods, PaymentsView
 from boxoffice.payments.charging import Charging
 from boxoffice.payments.deliveries import Deliveries
 from boxoffice.payments.domain import Status, charge_key
@@ -274,7 +274,7 @@ async def test_the_ledger_stands_beside_the_providers_books(doors: Doors) -> Non
 
     while path:
         answer = await doors.peers.call("payments", "GET", path, tenant=doors.desk.tenant)
-        page = answer.decode(Accounts)
+        page = answer.decode(AccountPage)
         items += page.items
         path = f"/internal/payments/ledger?limit=2&cursor={page.next_cursor}" if page.next_cursor else ""
 

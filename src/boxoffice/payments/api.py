@@ -93,7 +93,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     provider_refunded_minor: int | None
 
 
-Accounts = Page[Account]
+AccountPage = Page[Account]
 
 
 class Crooked(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,8 +42,11 @@ class Provider(Protocol):
     A call that raises says nothing about any of its keys either.
     """
 
-    name: str
-    methods: Sequence[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def methods(self) -> Sequence[str]: ...
 
     async def charge(self, charges: Sequence[Charge]) -> Mapping[str, Result]: ...
 

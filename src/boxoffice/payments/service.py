@@ -1,6 +1,7 @@
 """The doors of payments on one screen."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.paging import PageQuery
@@ -18,11 +19,13 @@ from boxoffice.messages import (
 )
 from boxoffice.payments import actions
 from boxoffice.payments.actions import CHARGE, REFUND, SETTLE, MethodsOffer
-from boxoffice.payments.api import Accepted, Accounts, Crooked, Methods, OfBooking, PaymentDoors, PaymentsView
+from boxoffice.payments.api import Accepted, AccountPage, Crooked, Methods, OfBooking, PaymentDoors, PaymentsView
 from boxoffice.payments.charging import Charging
 from boxoffice.payments.deliveries import Deliveries
 from boxoffice.payments.provider import Providers
 from boxoffice.payments.simulated import Delays, Simulator
+from boxoffice.payments.stripe_adapter.account import Accounts
+from boxoffice.payments.stripe_adapter.provider import StripeProvider
 
 
 def build(
@@ -37,14 +40,21 @@ def build(
     settle_seconds: float = 1.0,
     slow_seconds: float = 30.0,
     captured_late_seconds: float = 20.0,
+    stripe_url: str = "https://api.stripe.com",
+    stripe_secrets: Path = Path("stripe"),
 ) -> Service:
     """Build the service. `bank` is the simulated provider's own pool of connections.
 
-    `public_url` is a tenant's address with {slug} in it; `internal_url` is where the platform itself listens.
+    `public_url` is a tenant's address with {slug} in it; `internal_url` is where the platform itself listens;
+    `stripe_secrets` is the folder of the tenants' keys at Stripe.
     """
     delays = Delays(timedelta(seconds=slow_seconds), timedelta(seconds=captured_late_seconds))
     simulator = Simulator(bank, keyring.secret("webhook"), delays)
-    providers: Providers = {simulator.name: lambda tenant: simulator}
+    accounts = Accounts(stripe_secrets)
+    providers: Providers = {
+        "simulated": lambda tenant: simulator,
+        "stripe": lambda tenant: StripeProvider(accounts.of(tenant.slug), stripe_url),
+    }
     charging = Charging(providers, timedelta(seconds=settle_seconds), public_url)
     doors = PaymentDoors(database, providers, simulator, charging)
     offer = MethodsOffer(providers)
@@ -87,7 +97,7 @@ def _routes(doors: PaymentDoors) -> list[Route]:
               "Payments and refunds of one booking, beside the provider's own words", {200: PaymentsView},
               query=OfBooking, also_suspended=True),
         Route("GET", "/internal/payments/ledger", doors.accounts, Who.PEER,
-              "What moved for each booking, by the ledger and by the provider", {200: Accounts},
+              "What moved for each booking, by the ledger and by the provider", {200: AccountPage},
               query=PageQuery, also_suspended=True),
         Route("GET", "/internal/payments/ledger/crooked", doors.crooked, Who.PEER,
               "Transactions of the ledger that do not balance", {200: Crooked}, also_suspended=True),

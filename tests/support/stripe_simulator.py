@@ -1,0 +1,101 @@
+"""A running simulator of Stripe, a merchant's SDK client, and an endpoint that takes its webhooks."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import stripe
+
+from boxoffice.simulator import webhooks
+from boxoffice.simulator.api import Simulator
+from boxoffice.simulator.books import Books
+from boxoffice.simulator.chaos import Chaos
+from tests.support.listening import listening
+
+NUMBERS = itertools.count()
+
+
+@dataclass
+class Mailbox:
+    """A merchant's webhook endpoint: keeps what it got; refuses the first `refusals` deliveries."""
+
+    refusals: int = 0
+    got: list[tuple[bytes, str]] = field(default_factory=list)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+        status = 200
+        if self.refusals:
+            self.refusals, status = self.refusals - 1, 500
+        else:
+            self.got.append((body, headers["stripe-signature"]))
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@dataclass
+class Shop:
+    """A merchant at the simulator."""
+
+    simulator: Simulator
+    url: str
+    key: str
+    client: stripe.StripeClient
+    mailbox: Mailbox
+    mailbox_url: str
+    secret: str = ""
+
+    def misbehave(self, **chaos: Any) -> None:
+        self.simulator.demon.chaos = Chaos(**chaos)
+
+    async def listen(self, events: str = "*") -> None:
+        """Register the mailbox, and remember its secret."""
+        endpoint = await self.client.v1.webhook_endpoints.create_async(
+            {"url": self.mailbox_url, "enabled_events": [events]}  # type: ignore[list-item]
+        )
+        self.secret = str(endpoint.secret)
+
+    def events(self) -> list[stripe.Event]:
+        """What the mailbox got, verified by the SDK."""
+        return [self.client.construct_event(body, signature, self.secret) for body, signature in self.mailbox.got]
+
+
+@asynccontextmanager
+async def running_simulator(**chaos: Any) -> AsyncIterator[tuple[Simulator, str]]:
+    """A simulator with a clock, and its address."""
+    stop = asyncio.Event()
+    books = Books(":memory:")
+    simulator = Simulator(books, "", Chaos(**{"slow_seconds": 0.05, **chaos}))
+    async with listening(simulator) as url:
+        simulator.public_url = url
+        clock = asyncio.create_task(webhooks.run(books, simulator.tick, stop))
+        try:
+            yield simulator, url
+        finally:
+            stop.set()
+            await clock
+    books.close()
+
+
+@asynccontextmanager
+async def open_shop(**chaos: Any) -> AsyncIterator[Shop]:
+    mailbox = Mailbox()
+    async with (
+        running_simulator(**chaos) as (simulator, url),
+        listening(mailbox) as mailbox_url,
+        aiohttp.ClientSession() as session,
+    ):
+        key = f"sk_test_shop{next(NUMBERS)}"
+        client = stripe.StripeClient(
+            key, base_addresses={"api": url}, http_client=stripe.AIOHTTPClient(session=session), max_network_retries=0
+        )
+        yield Shop(simulator, url, key, client, mailbox, mailbox_url)
