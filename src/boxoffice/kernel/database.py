@@ -210,7 +210,7 @@ async def _acquired(pool: Any) -> AsyncIterator[Any]:
         yield db
     finally:
         with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):  # died, and left by itself
-            await asyncio.shield(pool.release(db))
+            await pool.release(db)  # shields itself from a cancellation
 
 
 def _not_answering() -> Unavailable:

@@ -79,11 +79,13 @@ class Wake:
 async def rest(bell: asyncio.Event, seconds: float) -> None:
     """Wait until the bell rings or the time is over. One loop waits for one bell."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(bell.wait(), seconds)
+        async with asyncio.timeout(seconds):  # wait_for would make a task of each wait
+            await bell.wait()
     bell.clear()
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
     """Wait for a time, but not beyond `stop`."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -1,7 +1,6 @@
 """The embedded bus: a partitioned log in PostgreSQL, read by groups whose members lease partitions and are fenced."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -124,13 +123,13 @@ class PgLog:
         self._note((row["topic"], row["part"], row["next_off"]) for row in rows)
 
     def _note(self, heads: Iterable[tuple[int, int, int]]) -> None:
-        moved = False
+        moved = set()
         for topic, part, head in heads:
             if head > self.heads.get((topic, part), 0):
                 self.heads[topic, part] = head
-                moved = True
-        if moved:
-            for member in self._members:
+                moved.add(topic)
+        for member in self._members:
+            if not moved.isdisjoint(member.topics):
                 member.news.set()
 
     async def _renew(self) -> None:
@@ -161,7 +160,7 @@ class PgLogMember:
         self.group = group
         self.news = asyncio.Event()
         self._bus = bus
-        self._topics = list(topics)
+        self.topics = list(topics)
         self._held: dict[Partition, Held] = {}
         self._balanced_at = 0.0
 
@@ -171,8 +170,7 @@ class PgLogMember:
         self.news.clear()
         wanted = [(p, held) for p, held in self._held.items() if self._bus.heads.get(p, 0) > held.position]
         if not wanted:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.news.wait(), self._bus.poll_seconds)
+            await rest(self.news, self._bus.poll_seconds)
             return []
         async with self._bus.database.system() as db:
             rows = await db.fetch(
@@ -212,16 +210,16 @@ class PgLogMember:
         lease = self._bus.lease
         async with self._bus.database.system() as db:
             await db.execute(sql.SEEN, [self.group], [self.id])
-            await db.execute(sql.NEW_ASSIGNMENTS, self.group, self._topics)
+            await db.execute(sql.NEW_ASSIGNMENTS, self.group, self.topics)
             await db.execute(sql.RENEW, [self.id], lease)
             owned = {(row["topic"], row["part"]): row["gen"] for row in await db.fetch(sql.OWNED, self.group, self.id)}
             self._held = {p: held for p, held in self._held.items() if owned.get(p) == held.generation}
-            share = await db.fetchrow(sql.SHARE, self.group, self._topics, lease)
+            share = await db.fetchrow(sql.SHARE, self.group, self.topics, lease)
             fair = ceil(share["partitions"] / max(1, share["members"]))
             await self._release(db, [*(owned.keys() - self._held.keys()), *sorted(self._held)[fair:]])
             if len(self._held) < fair:
                 free = fair - len(self._held)
-                for row in await db.fetch(sql.CLAIM, self.group, self.id, self._topics, free, lease):
+                for row in await db.fetch(sql.CLAIM, self.group, self.id, self.topics, free, lease):
                     self._held[row["topic"], row["part"]] = Held(row["gen"], row["committed"])
         self._balanced_at = time.monotonic()
 
