@@ -129,6 +129,8 @@ async def test_a_refund_may_change_its_mind_later(shop: Shop, method: str, born:
     async def ended() -> bool:
         return (await shop.client.v1.refunds.retrieve_async(refund.id)).status == ends
 
+    shop.an_hour_later()
+
     assert refund.status == born
     await eventually(ended)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,16 @@ class Mailbox:
         await send({"type": "http.response.body", "body": b""})
 
 
+class Clock:
+    """The simulator's; a test turns it forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
 @dataclass
 class Shop:
     """A merchant at the simulator."""
@@ -56,6 +67,10 @@ class Shop:
 
     def misbehave(self, **chaos: Any) -> None:
         self.simulator.demon.chaos = Chaos(**chaos)
+
+    def an_hour_later(self) -> None:
+        assert isinstance(self.simulator.clock, Clock)
+        self.simulator.clock.ahead += 3600
 
     async def listen(self, events: str = "*") -> None:
         """Register the mailbox, and remember its secret."""
@@ -74,15 +89,16 @@ async def running_simulator(**chaos: Any) -> AsyncIterator[tuple[Simulator, str]
     """A simulator with a clock, and its address."""
     stop = asyncio.Event()
     books = Books(":memory:")
-    simulator = Simulator(books, "", Chaos(**{"slow_seconds": 0.05, **chaos}))
+    clock = Clock()
+    simulator = Simulator(books, "", Chaos(**chaos), clock)
     async with listening(simulator) as url:
         simulator.public_url = url
-        clock = asyncio.create_task(webhooks.run(books, simulator.tick, stop))
+        running = asyncio.create_task(webhooks.run(simulator, stop))
         try:
             yield simulator, url
         finally:
             stop.set()
-            await clock
+            await running
     books.close()
 
 

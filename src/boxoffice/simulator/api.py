@@ -140,10 +140,11 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
 class Simulator:
     """The ASGI application. `public_url` is where buyers' browsers find its pages."""
 
-    def __init__(self, books: Books, public_url: str, chaos: Chaos) -> None:
+    def __init__(self, books: Books, public_url: str, chaos: Chaos, clock: Callable[[], float] = time.time) -> None:
         self.books = books
         self.demon = Demon(chaos)
         self.public_url = public_url
+        self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -159,14 +160,13 @@ class Simulator:
 
     def tick(self) -> None:
         """Let what is due become what it becomes."""
-        now = time.time()
-        for account, body in self.books.due(now):
+        for account, body in self.books.due(self.clock()):
             with self.books.writing():
                 self.books.save(account, body)  # its clock is off from now on
                 self.merchant(account).mature(body)
 
     def merchant(self, account: str) -> Merchant:
-        return Merchant(self.books, account, self.demon, self.public_url, time.time)
+        return Merchant(self.books, account, self.demon, self.public_url, self.clock)
 
     async def _answer(self, request: Request) -> Reply:
         try:

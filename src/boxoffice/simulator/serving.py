@@ -45,7 +45,7 @@ async def _run(simulator: Simulator, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     server = _Server(uvicorn.Config(simulator, lifespan="off", log_config=None, access_log=False))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(webhooks.run(simulator.books, simulator.tick, stop))
+        tasks.create_task(webhooks.run(simulator, stop))
         serving = tasks.create_task(server.serve(sockets=[listening]))
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.leave)

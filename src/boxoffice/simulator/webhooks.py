@@ -1,6 +1,7 @@
 """Webhooks: events signed as Stripe signs them, and sent again, with growing pauses, until they are taken."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import socket
@@ -13,11 +14,13 @@ import msgspec
 import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from boxoffice.simulator.api import Simulator
 from boxoffice.simulator.books import Books, Delivery
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 ATTEMPTS_MOST = 20
 LONGEST_PAUSE_SECONDS = 600.0
+POLL_SECONDS = 0.05
 log = structlog.get_logger("simulator")
 
 
@@ -32,14 +35,14 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=TIMEOUT, connector=aiohttp.TCPConnector(resolver=_Resolver()))
 
 
-async def deliver_due(books: Books, http: aiohttp.ClientSession) -> int:
+async def deliver_due(books: Books, http: aiohttp.ClientSession, now: float) -> int:
     """Send what is due, in order; returns how much that was."""
-    due = books.deliveries(time.time())
+    due = books.deliveries(now)
     for delivery in due:
         taken = await _send(books, http, delivery)
         pause = min(2.0 ** min(delivery.attempts, 16), LONGEST_PAUSE_SECONDS)
         given_up = delivery.attempts + 1 >= ATTEMPTS_MOST
-        books.tried(delivery, None if taken or given_up else time.time() + pause)
+        books.tried(delivery, None if taken or given_up else now + pause)
     return len(due)
 
 
@@ -83,13 +86,11 @@ class _Resolver(AbstractResolver):
             await self._others.close()
 
 
-async def run(books: Books, tick: Any, stop: asyncio.Event, poll_seconds: float = 0.05) -> None:
+async def run(simulator: Simulator, stop: asyncio.Event) -> None:
     """Let time pass for the books and send what is due, until `stop`."""
     async with session() as http:
         while not stop.is_set():
-            tick()
-            if not await deliver_due(books, http):
-                try:
-                    await asyncio.wait_for(stop.wait(), poll_seconds)
-                except TimeoutError:
-                    continue
+            simulator.tick()
+            if not await deliver_due(simulator.books, http, simulator.clock()):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), POLL_SECONDS)

@@ -74,7 +74,7 @@ class StripeProvider:
         for secret in self.account.webhook_secrets if signature.isascii() else ():
             try:
                 event = stripe.Webhook.construct_event(raw, signature, secret, TOLERANCE_SECONDS, api_key="unused")
-            except stripe.SignatureVerificationError:
+            except (stripe.SignatureVerificationError, UnicodeDecodeError):
                 continue
             except (ValueError, AttributeError, KeyError, RecursionError):
                 raise Malformed("malformed_body", "The body is not an event of Stripe's.") from None
@@ -92,9 +92,11 @@ class StripeProvider:
             async with free:
                 try:
                     answers[question.key] = await ask(client, question)
-                except stripe.StripeError as fault:
-                    log.warning("stripe_gave_no_answer", key=question.key, kind=type(fault).__name__,
-                                code=fault.code, request=fault.request_id)  # fmt: skip
+                except (stripe.StripeError, aiohttp.ClientError, OSError) as fault:  # it may have heard us
+                    code, request = getattr(fault, "code", None), getattr(fault, "request_id", None)
+                    log.warning(
+                        "stripe_gave_no_answer", key=question.key, kind=type(fault).__name__, code=code, request=request
+                    )
 
         if questions:
             try:
