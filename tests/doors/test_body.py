@@ -143,3 +143,47 @@ def test_no_json_can_do_more_than_be_refused(value: dict[str, Any]) -> None:
 
     kept = msgspec.json.encode(plan)  # whatever was let in can be written again, as UTF-8 and without NUL
     assert b"\\u0000" not in kept.replace(b"\\\\", b"")
+
+
+CARDS = [
+    "4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111", "my card is 4242424242424242.",
+    "5555555555554444", "378282246310005", "3782 822463 10005", "30569309025904", "4222222222222",
+    "6011000990139424", "6304000000000000000", "Card:4111111111111111/12/27", "row 12 4111 1111 1111 1111",
+    "card-4111-1111-1111-1111", "4111\u00a01111\u00a01111\u00a01111", "４１１１１１１１１１１１１１１１",
+    "٤١١١١١١١١١١١١١١١", "4111 1111 1111 1111 2027",
+]  # fmt: skip
+NO_CARDS = [
+    "4111111111111112", "411111111111", "41111111111111111111", "1732300000000", "0000000000000000", "room 4711",
+    "019a1b2c-4111-7111-8111-111111111111", "41111111-1111-7111-8111-111111111111", "2026-06-01 - 2026-06-03",
+    "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16", "+49 30 901820", "sha256:4111111111111111aa", "T1.4111111111111111abc.x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CARDS)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_card_number_is_refused_in_any_text_and_not_repeated(text: str, escaped: bool) -> None:
+    raw = json.dumps({"zones": [{"rows": [{"label": "A"}, {"label": text}]}]}, ensure_ascii=False).encode()
+    if escaped:
+        raw = b'{"zones": [{"rows": [{"label": "A"}, {"label": "%s"}]}]}' % (
+            "".join(f"\\u{ord(each):04x}" for each in text).encode()
+        )
+
+    with pytest.raises(Invalid) as refusal:
+        parse(raw, Plan)
+
+    assert [(error["path"], error["code"]) for error in refusal.value.members["errors"]] == [
+        ("zones[0].rows[1].label", "card_number")
+    ]
+    assert not any(digit in json.dumps(refusal.value.members).replace("[0]", "").replace("[1]", "") for digit in "0123")
+
+
+@pytest.mark.parametrize("text", NO_CARDS)
+def test_what_only_looks_like_a_card_number_is_read(text: str) -> None:
+    assert parse(json.dumps({"name": text}).encode(), Named).name == text
+
+
+def test_a_card_number_as_a_name_is_refused_too() -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse(b'{"extra": {"4111111111111111": {"x": "4111111111111111"}}}', Plan)
+
+    assert "4111" not in json.dumps(refusal.value.members)

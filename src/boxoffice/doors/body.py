@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 
 from boxoffice.kernel.errors import Invalid, Malformed
+from boxoffice.kernel.redaction import holds_card_number
 
 DEEPEST = 32
 READ_AT_ONCE = 1024 * 1024
@@ -18,8 +19,9 @@ LARGEST_INTEGER = 2**53 - 1  # what every JSON reader holds exactly (RFC 7493, s
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
-# Only bodies with one of these need their values looked at: an escape that may hide NUL, or an integer of 16 digits.
-SUSPICIOUS = re.compile(rb"\\u0000|[0-9]{16}")
+# Only bodies with one of these need their values looked at: an escape, which may hide anything, 13 digits (the least of
+# a card number, or an integer that is too long), or a run of characters beyond ASCII, which has digits of its own.
+SUSPICIOUS = re.compile(rb"\\u|[0-9](?:(?:[ -]|[\x80-\xff]{2,3})?[0-9]){12}|[\x80-\xff]{26}")
 PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 NAMED = re.compile(r"(?:unknown|required) field `(.*)`$", re.DOTALL)
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -151,18 +153,32 @@ def _require_shallow(tree: Any) -> None:
 
 
 def _require_plain(tree: Any) -> None:
-    """No NUL, which PostgreSQL's text cannot hold, and no integer that a reader may round."""
-    waiting = [tree]
+    """No NUL, which PostgreSQL's text cannot hold, no integer that a reader may round, and nobody's card number."""
+    waiting = [("", tree)]
     while waiting:
-        value = waiting.pop()
+        path, value = waiting.pop()
         if type(value) is dict:
-            waiting.extend(value)
-            waiting.extend(value.values())
+            waiting.extend((path, name) for name in value)
+            waiting.extend((_inside(path, name), inner) for name, inner in value.items())
         elif type(value) is list:
-            waiting.extend(value)
+            waiting.extend((f"{path}[{place}]", inner) for place, inner in enumerate(value))
         elif type(value) is str:
             if "\x00" in value:
                 raise malformed("The body has a NUL character in a text.")
+            if len(value) >= 13 and holds_card_number(value):
+                said = "The body has a card number in a text; nobody here may know it."
+                raise _unacceptable(said, path, "card_number", "Card numbers belong on the payment provider's page.")
         elif type(value) is int and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-            raise Invalid("invalid_body", "The body has an integer that is too large.",
-                          [{"path": "", "code": "out_of_range", "detail": "Integer value out of range."}])  # fmt: skip
+            raise _unacceptable(
+                "The body has an integer that is too large.", "", "out_of_range", "Integer value out of range."
+            )
+
+
+def _inside(path: str, name: str) -> str:
+    """The path of a member; a name that is none of ours is not repeated."""
+    shown = name if FIELD_NAME.fullmatch(name) and not holds_card_number(name) else "…"
+    return f"{path}.{shown}" if path else shown
+
+
+def _unacceptable(said: str, path: str, code: str, detail: str) -> Invalid:
+    return Invalid("invalid_body", said, [{"path": path, "code": code, "detail": detail}])

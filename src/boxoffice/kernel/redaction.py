@@ -11,6 +11,9 @@ SECRET_NAMES = re.compile(
 TOKENS = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\bT1\.[\w-]{16,}\.[\w-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{8,}")
 ADDRESS_PASSWORDS = re.compile(r"(://[^/\s:@]*:)[^@\s/]+@")
 DIGIT_RUNS = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
+UUIDS = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.I)
+CARD_GROUPS = re.compile(r"(?<!\w)\d{3,}(?:[ \u00a0\u2010-\u2015-]\d{3,})*(?!\w)")
+NO_CARDS = ("0", "1")  # no card that is accepted begins so; times in milliseconds do
 LONGEST_TEXT = 20_000
 DEEPEST = 6
 
@@ -39,6 +42,21 @@ def is_card_number(digits: str) -> bool:
         number = int(digit) * (1 + place % 2)
         total += number - 9 if number > 9 else number
     return total % 10 == 0
+
+
+def holds_card_number(text: str) -> bool:
+    """Whether somebody wrote a card number in `text`: 13 to 19 digits, in one piece or in groups of three and more."""
+    for found in CARD_GROUPS.finditer(UUIDS.sub(" ", text)):
+        groups = re.findall(r"\d+", found[0])
+        for first in range(len(groups)):
+            digits = ""
+            for group in groups[first:]:
+                digits += group
+                if len(digits) > 19:
+                    break
+                if is_card_number(digits) and str(int(digits[0])) not in NO_CARDS:
+                    return True
+    return False
 
 
 def _is_secret(name: str, value: Any) -> bool:
