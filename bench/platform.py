@@ -74,8 +74,8 @@ class Platform:
 
 
 @asynccontextmanager
-async def running(folder: Path, port: int) -> AsyncIterator[Platform]:
-    async with EmbeddedServers(folder / "servers") as servers:
+async def running(folder: Path, port: int, postgres_options: dict[str, str]) -> AsyncIterator[Platform]:
+    async with EmbeddedServers(folder / "servers", postgres_options=postgres_options) as servers:
         environment = {
             **os.environ, "BOXOFFICE_DATABASE_URL": servers.database_url, "BOXOFFICE_VALKEY_URL": servers.valkey_url,
             "BOXOFFICE_PORT": str(port), "BOXOFFICE_DATA": str(folder / "data"), "BOXOFFICE_DEMO": "0",

@@ -20,7 +20,7 @@ from typing import Any
 
 import asyncpg
 
-from bench import platform, reference
+from bench import platform, reference, statements
 
 SLUG = "rush"
 DRAINED = """
@@ -109,15 +109,22 @@ async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="boxoffice-bench-") as name:
         folder = Path(name)
         os.chmod(name, 0o755)
-        async with platform.running(folder, arguments.port) as box:
+        options = statements.OPTIONS if arguments.statements else {}
+        async with platform.running(folder, arguments.port, options) as box:
             event_id = await platform.event_on_sale(box, SLUG, arguments.seats)
             await reference.prepare(box.database_url, folder)
             measure = partial(reference.transactions_per_second, box.database_url, folder, arguments.reference)
             references = [await measure(1)]
+            if arguments.statements:
+                await statements.forget(box.database_url)
             before = box.cpu_seconds()
             seen = await buy(arguments, box.port, event_id)
             lag = await drained(box.database_url)
             cpu = {kind: spent - before[kind] for kind, spent in box.cpu_seconds().items()}
+            bookings = sum(len(process["times"]) for process in seen)
+            if arguments.statements and bookings:
+                await statements.report(box.database_url, arguments.statements, bookings)
+                print()
             references.append(await measure(2))
             confirmed = report(arguments, seen, references, cpu)
             print(f"drained        {lag:.1f} s after the last buyer")
@@ -132,4 +139,5 @@ if __name__ == "__main__":
     parser.add_argument("--seats", type=int, default=50_000)
     parser.add_argument("--reference", type=int, default=5, help="seconds of pgbench before and after")
     parser.add_argument("--port", type=int, default=18_400)
+    parser.add_argument("--statements", type=int, default=0, help="also list so many of PostgreSQL's costliest")
     asyncio.run(main(parser.parse_args()))
