@@ -106,7 +106,5 @@ def test_money_is_shown_as_people_write_it(amount_minor: int, currency: str, sho
 
 
 def test_a_time_is_told_where_the_venue_stands() -> None:
-    assert domain.moment(BOUGHT.starts_at, "America/New_York") == (
-        "Sunday 14 March 2027, 15:00 (New York time)"
-    )
+    assert domain.moment(BOUGHT.starts_at, "America/New_York") == "Sunday 14 March 2027, 15:00 (New York time)"
     assert domain.moment(BOUGHT.starts_at, "Nowhere/At_all") == "Sunday 14 March 2027, 19:00 (UTC time)"
