@@ -77,11 +77,13 @@ class Wake:
 
 
 async def rest(bell: asyncio.Event, seconds: float) -> None:
-    """Wait until the bell rings or the time is over. One loop waits for one bell."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):  # wait_for would make a task of each wait
-            await bell.wait()
-    bell.clear()
+    """Wait until the bell rings; it rings by itself when the time is over. One loop waits for one bell."""
+    alarm = asyncio.get_running_loop().call_later(seconds, bell.set)
+    try:
+        await bell.wait()
+    finally:
+        alarm.cancel()
+        bell.clear()
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
