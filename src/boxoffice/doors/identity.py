@@ -3,15 +3,15 @@
 import asyncio
 import re
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, NoReturn
 from uuid import UUID
 
+import jwt
 import msgspec
 import structlog
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from boxoffice.doors.keys import Keyring, public_keys
@@ -73,8 +73,6 @@ class ServiceClaims(Claims, frozen=True, kw_only=True):
 
 
 CLAIMS: dict[str, type[Claims]] = {"at+jwt": AccessClaims, "guest+jwt": GuestClaims, "svc+jwt": ServiceClaims}
-_header_decoder = msgspec.json.Decoder(Header)
-_claims_decoders = {kind: msgspec.json.Decoder(claims) for kind, claims in CLAIMS.items()}
 
 
 class Issuer:
@@ -125,16 +123,7 @@ def _claims(tenant: Tenant | None, subject: str, issued: int) -> dict[str, Any]:
 
 def _sign(keyring: Keyring, name: str, kind: str, claims: dict[str, Any]) -> str:
     key = keyring.signing(name, share=name.startswith(SERVICE_KEYS))
-    signed = f"{_written({'alg': 'EdDSA', 'typ': kind, 'kid': key.kid})}.{_written(claims)}"
-    return f"{signed}.{_base64url(key.private.sign(signed.encode()))}"
-
-
-def _written(part: dict[str, Any]) -> str:
-    return _base64url(msgspec.json.encode(part))
-
-
-def _base64url(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
+    return jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": kind, "kid": key.kid})
 
 
 class Verified(NamedTuple):
@@ -212,9 +201,8 @@ class Verifier:
 
     def believe(self, token: str) -> None:
         """Take a token for verified that this very process has signed."""
-        head, body, _ = token.split(".")
-        kind = _header_decoder.decode(_bytes(head)).typ
-        self._remember(token, _judge(token, _claims_decoders[kind].decode(_bytes(body)), ""))
+        kind = msgspec.json.decode(_part(token, 0), type=Header).typ
+        self._remember(token, _judge(token, msgspec.json.decode(_part(token, 1), type=CLAIMS[kind]), ""))
 
     def _remember(self, token: str, verified: Verified) -> None:
         if len(self._verified) >= REMEMBERED_TOKENS:
@@ -240,22 +228,21 @@ class Verifier:
         return caller
 
     async def _verify(self, token: str, tenant: Tenant | None) -> Verified:
-        """Judge a JWS in its compact form (RFC 7515) by what its strict header says and by nothing else in it."""
         if len(token) > LONGEST_TOKEN or TOKEN.fullmatch(token) is None:
             _refuse()
-        head, body, signature = token.split(".")
         try:
-            header = _header_decoder.decode(_bytes(head))
-            claims = _claims_decoders[header.typ].decode(_bytes(body))
-            proof = _bytes(signature)
+            header = msgspec.json.decode(_part(token, 0), type=Header)
+            claims = msgspec.json.decode(_part(token, 1), type=CLAIMS[header.typ])
         except (ValueError, msgspec.DecodeError, RecursionError):
             _refuse()
         if KEY_ID.fullmatch(header.kid) is None:
             _refuse()
         key, signer = await self._key(header, claims, tenant)
         try:
-            key.verify(proof, f"{head}.{body}".encode())
-        except InvalidSignature:
+            jwt.decode(token, key, algorithms=["EdDSA"], options={
+                "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False,  # judged below
+            })  # fmt: skip
+        except jwt.PyJWTError:
             _refuse()
         return _judge(token, claims, signer)
 
@@ -278,8 +265,9 @@ class Verifier:
         return found if found is not None else _refuse()
 
 
-def _bytes(part: str) -> bytes:
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+def _part(token: str, index: int) -> bytes:
+    text = token.split(".")[index]
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _judge(token: str, claims: Claims, signer: str) -> Verified:
