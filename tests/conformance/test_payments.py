@@ -105,8 +105,7 @@ async def stripe(database: Database, tenant: Tenant) -> AsyncIterator[Till]:
         provider = StripeProvider(Account(shop.key, (secret,)), shop.url)
 
         def lose_next_reply() -> str:
-            # create, and then both tries of confirm: the money is taken, and nobody has said so
-            shop.misbehave(lose_replies=4)
+            shop.misbehave(lose_replies=1, lose_replies_to="/confirm")  # the money is taken, and nobody says so
             return "pm_card_visa"
 
         def refuse_next_refund() -> str:

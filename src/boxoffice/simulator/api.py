@@ -192,7 +192,7 @@ class Simulator:
             return _json(200, endpoint(self.merchant(account), path, form.parse(request.query)))
         with self.books.writing():
             reply = self._once(request, account, endpoint, path)
-        lost = self.demon.strikes("lose_replies")
+        lost = request.path.endswith(self.demon.chaos.lose_replies_to) and self.demon.strikes("lose_replies")
         return Reply(reply.status, reply.body, headers=reply.headers, lost=lost)
 
     def _once(self, request: Request, account: str, endpoint: Endpoint, path: list[str]) -> Reply:

@@ -13,6 +13,7 @@ class Chaos(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What goes wrong: how many more times (-1: always), or for how long."""
 
     lose_replies: Times = 0  # a write is done, and its answer is cut off
+    lose_replies_to: str = ""  # only of writes whose path ends so: /confirm
     refuse_requests: Times = 0  # 500, and nothing is done
     duplicate_webhooks: Times = 0
     reorder_webhooks: Times = 0  # an event waits until the next one has been sent

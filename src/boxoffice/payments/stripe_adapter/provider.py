@@ -73,12 +73,13 @@ class StripeProvider:
         signature = headers.get(SIGNATURE_HEADER, "")
         for secret in self.account.webhook_secrets if signature.isascii() else ():
             try:
-                event = stripe.Webhook.construct_event(raw, signature, secret, TOLERANCE_SECONDS, api_key="unused")
+                return _charge_keys(
+                    stripe.Webhook.construct_event(raw, signature, secret, TOLERANCE_SECONDS, api_key="unused")
+                )
             except (stripe.SignatureVerificationError, UnicodeDecodeError):
                 continue
-            except (ValueError, AttributeError, KeyError, RecursionError):
+            except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
                 raise Malformed("malformed_body", "The body is not an event of Stripe's.") from None
-            return _charge_keys(event)
         raise Malformed("bad_signature", "The signature is missing, wrong or too old.")
 
     async def _each(
@@ -139,6 +140,5 @@ def _trusted() -> ssl.SSLContext:
 
 
 def _charge_keys(event: stripe.Event) -> Sequence[str]:
-    about = event.data.object if isinstance(event.data.object, dict) else event.data.object.to_dict()
-    key = (about.get("metadata") or {}).get(KEY)
+    key = (event.to_dict()["data"]["object"].get("metadata") or {}).get(KEY)
     return [key] if isinstance(key, str) else []
