@@ -74,7 +74,7 @@ class Platform:
 
 
 @asynccontextmanager
-async def running(folder: Path, port: int, postgres_options: dict[str, str]) -> AsyncIterator[Platform]:
+async def running(folder: Path, port: int, postgres_options: dict[str, str] | None = None) -> AsyncIterator[Platform]:
     async with EmbeddedServers(folder / "servers", postgres_options=postgres_options) as servers:
         environment = {
             **os.environ, "BOXOFFICE_DATABASE_URL": servers.database_url, "BOXOFFICE_VALKEY_URL": servers.valkey_url,
