@@ -7,7 +7,11 @@ provider again by the payment's key until it knows. A webhook is only a reason t
 before its request leaves a tombstone; one that arrives in flight is the provider's to answer. Money that is captured
 after a decline or a cancellation is told as `PaymentCompleted` too: the booking's saga decides what it is worth.
 
+What was captured and returned stands in a double-entry ledger too. Each tenant chooses its provider; a payment
+remembers who took it.
+
 Read `domain.py` (states, answers, THE TABLE), `service.py` (the doors), `actions.py` (messages in, answers recorded),
-`charging.py` (the conversations with the provider), `provider.py` (the port), then the adapter: `simulated.py`
-(its behaviour by test token), `ledger.py` (its books) and `deliveries.py` (its webhooks).
+`ledger.py` (the double entries), `charging.py` (the conversations with the providers), `provider.py` (the port), then
+the adapters: `simulated.py` (its behaviour by test token), `bank.py` (its books) and `deliveries.py` (its webhooks),
+and `stripe_adapter/`.
 """
