@@ -141,7 +141,21 @@ async def test_an_order_hands_the_whole_booking_to_its_island(shop: Shop) -> Non
     html = html_of(await shop.visit(f"/orders/{booking['id']}", guest="g"))
 
     assert island_data(html, "order")["booking"] == booking
+    assert island_data(html, "order")["time_zone"] == "Europe/Berlin"
+    assert "given back" not in html
     assert "Friday 4 December 2026, 19:30" in html
+
+
+async def test_a_seat_given_back_is_marked_on_the_order(shop: Shop) -> None:
+    event = event_answer()
+    booking = booking_answer(event["id"])
+    booking["seats"][0]["state"] = "REFUNDED"
+    shop.tell(f"GET /api/bookings/{booking['id']}", booking)
+    shop.tell(f"GET /api/events/{event['id']}", event)
+
+    html = html_of(await shop.visit(f"/orders/{booking['id']}", guest="g"))
+
+    assert "given back" in html
 
 
 async def test_a_stranger_to_an_order_is_asked_to_sign_in(shop: Shop) -> None:

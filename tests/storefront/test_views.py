@@ -82,6 +82,16 @@ def test_an_order_is_listed_with_its_state_in_words() -> None:
     assert (line.badge.words, line.seats, line.total) == ("Payment failed", "1 ticket", "€89.00")
 
 
+def test_an_order_with_a_seat_given_back_is_listed_with_those_that_are_left() -> None:
+    answer = booking_answer(event_answer()["id"])
+    answer["seats"] = [{**answer["seats"][0], "seat_no": number, "state": state}
+                       for number, state in enumerate(["VALID", "REFUNDED", "REFUNDING"])]  # fmt: skip
+
+    line = views.order_line(msgspec.convert(answer, Booking), "Europe/Berlin")
+
+    assert line.seats == "1 ticket"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "title"),
     [

@@ -12,6 +12,8 @@ export type EventOnSale = Pick<
 export type SeatLine = Schemas["Seat"];
 export type Hold = Schemas["HoldView"];
 export type Booking = Schemas["BookingView"];
+export type BookingLine = Schemas["LineView"];
+export type CancellationPreview = Schemas["Preview"];
 export type Ticket = Schemas["TicketView"];
 
 /** RFC 9457 problem document, with the extra members that some codes carry. */
@@ -23,5 +25,6 @@ export interface Problem {
   seats?: number[];
   alternatives?: number[];
   booking_id?: string;
+  free_until?: string;
   errors?: { path: string; code: string; detail: string }[];
 }

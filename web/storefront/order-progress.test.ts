@@ -42,13 +42,50 @@ test("a final decline says that nothing was charged and the seats are free", () 
   );
 });
 
-test("a refund names its amount", () => {
-  const refund = { status: "pending", amount_minor: 4500, currency: "EUR" };
+const REFUND = { status: "pending", amount_minor: 4500, currency: "EUR" };
 
-  expect(verdict({ ...BOOKING, status: "REFUNDING", refund }).text).toContain("€45.00");
-  expect(verdict({ ...BOOKING, status: "CANCELLED", refund: { ...refund, status: "done" } }).title).toBe(
-    "Money returned",
+function happened(trigger: string): Booking["history"] {
+  return [{ at: "2026-11-22T20:00:00Z", from: "CONFIRMED", trigger, to: "REFUNDING" }];
+}
+
+test("a refund of everything is told from its way to its end, and why", () => {
+  const refunding: Booking = {
+    ...BOOKING,
+    status: "REFUNDING",
+    history: happened("CANCELLED_ALL"),
+    refund: REFUND,
+  };
+
+  expect(verdict(refunding).title).toBe("Refund of €45.00 is on its way");
+  expect(verdict(refunding).text).toContain("All tickets were given back.");
+  expect(verdict({ ...refunding, status: "CANCELLED", refund: { ...REFUND, status: "done" } }).title).toBe(
+    "€45.00 was returned",
   );
+  expect(verdict({ ...refunding, status: "REFUND_STUCK", refund: { ...REFUND, status: "stuck" } }).text).toContain(
+    "need not do anything",
+  );
+});
+
+test("a cancelled event and a payment that came too late are named as the reason", () => {
+  const refunding: Booking = { ...BOOKING, status: "REFUNDING", refund: REFUND };
+
+  expect(verdict({ ...refunding, history: happened("EVENT_CANCELLED") }).text).toContain("The event was cancelled.");
+  expect(verdict({ ...refunding, history: happened("RECLAIM_FAILED") }).text).toContain("came too late");
+});
+
+test("a cancelled booking says whether something was paid", () => {
+  const payment = { status: "captured", amount_minor: 9000, currency: "EUR" };
+
+  expect(verdict({ ...BOOKING, status: "CANCELLED" }).text).toContain("Nothing was charged.");
+  expect(verdict({ ...BOOKING, status: "CANCELLED", payment }).text).toContain("nothing was returned");
+});
+
+test("a confirmed order with tickets given back speaks of those that were kept", () => {
+  const seat = { seat_no: 1, label: "Row A, seat 1", category: "stalls", price_minor: 4500, state: "VALID" };
+  const seats = [seat, { ...seat, seat_no: 2, state: "REFUNDED" }];
+
+  expect(verdict({ ...BOOKING, status: "CONFIRMED", seats }).text).toContain("kept");
+  expect(verdict({ ...BOOKING, status: "CONFIRMED", seats: [seat] }).text).toContain("on their way by e-mail");
 });
 
 test("an order is asked about quickly at first, patiently later, and not at all once it has ended", () => {

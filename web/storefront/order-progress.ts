@@ -1,6 +1,7 @@
 // A booking's journey in words: what has happened, what happens next, and whether it can still change by itself.
 import { formatAmount } from "../shared/money";
 import type { Booking } from "../shared/types";
+import { stuckWords, validLines } from "./give-back";
 
 export type StepState = "done" | "now" | "waiting" | "failed";
 
@@ -30,7 +31,7 @@ export function verdict(booking: Booking): Verdict {
   if (booking.refund && booking.status !== "CONFIRMED") return refundVerdict(booking);
   switch (booking.status) {
     case "CONFIRMED":
-      return { tone: "good", title: "You are going!", text: "Your tickets are below and on their way by e-mail." };
+      return confirmedVerdict(booking);
     case "PENDING_PAYMENT":
       return pendingVerdict(booking);
     case "CANCELLING":
@@ -44,7 +45,7 @@ export function verdict(booking: Booking): Verdict {
         text: "The payment was not completed in time. You have not been charged and the seats are free again.",
       };
     case "CANCELLED":
-      return { tone: "warning", title: "Booking cancelled", text: "Nothing was charged. The seats are free again." };
+      return cancelledVerdict(booking);
     default:
       return refundVerdict(booking);
   }
@@ -89,16 +90,54 @@ function failedVerdict(booking: Booking): Verdict {
   };
 }
 
+function confirmedVerdict(booking: Booking): Verdict {
+  const title = "You are going!";
+  if (validLines(booking).length < booking.seats.length) {
+    return { tone: "good", title, text: "You gave some tickets back. Those that you kept are below." };
+  }
+  return { tone: "good", title, text: "Your tickets are below and on their way by e-mail." };
+}
+
+/** Cancelled without a refund: before anything was paid, for free, or on terms by which nothing comes back. */
+function cancelledVerdict(booking: Booking): Verdict {
+  const paid = booking.payment?.status === "captured" && booking.payment.amount_minor > 0;
+  return {
+    tone: "warning",
+    title: eventWasCancelled(booking) ? "The event was cancelled" : "Booking cancelled",
+    text: paid
+      ? "By the terms of your purchase nothing was returned. Your tickets are no longer valid."
+      : `Nothing was charged.${eventWasCancelled(booking) ? "" : " The seats are free again."}`,
+  };
+}
+
 function refundVerdict(booking: Booking): Verdict {
   const amount = booking.refund ? formatAmount(booking.refund.amount_minor, booking.refund.currency) : "your money";
+  const why = refundReason(booking);
   if (booking.refund?.status === "done") {
-    return { tone: "warning", title: "Money returned", text: `${amount} went back the way you paid.` };
+    return { tone: "warning", title: `${amount} was returned`, text: `${why} The money went back the way you paid.` };
+  }
+  if (booking.refund?.status === "stuck" || booking.status === "REFUND_STUCK") {
+    return { tone: "warning", title: "Your refund needs more time", text: `${why} ${stuckWords(amount)}` };
   }
   return {
     tone: "warning",
-    title: "Your refund is under way",
-    text: `${amount} goes back the way you paid. We will write to you when it is done.`,
+    title: `Refund of ${amount} is on its way`,
+    text: `${why} The money goes back the way you paid. We will write to you when it is done.`,
   };
+}
+
+/** Why money goes back: told by the last thing that set it going. */
+function refundReason(booking: Booking): string {
+  if (eventWasCancelled(booking)) return "The event was cancelled.";
+  if (booking.history.some((entry) => entry.trigger === "CANCELLED_ALL")) return "All tickets were given back.";
+  if (booking.history.some((entry) => entry.trigger === "RECLAIM_FAILED")) {
+    return "Your payment came too late: the seats were gone by then.";
+  }
+  return "This booking was cancelled.";
+}
+
+export function eventWasCancelled(booking: Booking): boolean {
+  return booking.history.some((entry) => entry.trigger.startsWith("EVENT_CANCELLED"));
 }
 
 /** An end state can still turn when a late payment arrives, so it is watched a little longer. */

@@ -7,16 +7,19 @@ import { formatAmount } from "../shared/money";
 import { problemWords } from "../shared/problem";
 import type { Booking, Problem, Ticket } from "../shared/types";
 import { useSecondsUntil } from "./countdown";
-import { canAbort, type ProgressStep, pollAfterMs, progressSteps, verdict } from "./order-progress";
+import { refundWords, validLines } from "./give-back";
+import { GiveBack } from "./give-back-panel";
+import { canAbort, eventWasCancelled, type ProgressStep, pollAfterMs, progressSteps, verdict } from "./order-progress";
 import { sendIntent } from "./pay";
 import { PaymentChoice } from "./payment-choice";
 
 interface OrderData {
   booking: Booking;
   when: string;
+  time_zone: string;
 }
 
-function Order({ booking: first, when }: OrderData) {
+function Order({ booking: first, when, time_zone: timeZone }: OrderData) {
   const [booking, setBooking] = useState(first);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [clock] = useState(() => clockAt(first.server_now));
@@ -47,8 +50,10 @@ function Order({ booking: first, when }: OrderData) {
       {booking.next_action?.type === "retry_payment" && (
         <PayAgain booking={booking} clock={clock} onChanged={changed} onProblem={setProblem} />
       )}
+      {booking.status === "CONFIRMED" && <RefundNews booking={booking} />}
       {booking.status === "CONFIRMED" && <Tickets booking={booking} when={when} />}
-      {["FAILED", "EXPIRED", "CANCELLED"].includes(booking.status) && (
+      {validLines(booking).length > 0 && <GiveBack booking={booking} timeZone={timeZone} onChanged={changed} />}
+      {["FAILED", "EXPIRED", "CANCELLED"].includes(booking.status) && !eventWasCancelled(booking) && (
         <a class="button primary" href={`/events/${booking.event.id}/seats`}>
           Choose seats again
         </a>
@@ -153,15 +158,22 @@ function Abort({ booking, onChanged, onProblem }: ActionProps) {
   );
 }
 
+/** A place that is there from the start, so that news of a refund is read out when it comes. */
+function RefundNews({ booking }: { booking: Booking }) {
+  const words = refundWords(booking);
+  return <div role="status">{words && <p class="notice">{words}</p>}</div>;
+}
+
 function Tickets({ booking, when }: { booking: Booking; when: string }) {
   const [tickets, setTickets] = useState<Ticket[]>([]);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const states = booking.seats.map((line) => line.state).join();
   useEffect(() => {
     void call<{ items: Ticket[] }>(`/api/bookings/${booking.id}/tickets`).then((answer) => {
+      setProblem(answer.ok ? null : answer.problem);
       if (answer.ok) setTickets(answer.value.items);
-      else setProblem(answer.problem);
     });
-  }, [booking.id]);
+  }, [booking.id, states]);
   if (problem) return <p class="notice warning">{problemWords(problem)}</p>;
   return (
     <ul class="tickets" aria-label="Your tickets">
@@ -173,18 +185,22 @@ function Tickets({ booking, when }: { booking: Booking; when: string }) {
             <span>{when}</span>
             <span class="ticket-reference">
               {booking.reference}
-              {ticket.state !== "valid" && ` · ${ticket.state}`}
+              {ticket.state !== "valid" && ` · ${TICKET_WORDS[ticket.state] ?? ticket.state}`}
             </span>
           </div>
-          <img
-            class="ticket-code"
-            src={`data:image/svg+xml;utf8,${encodeURIComponent(ticket.qr_svg)}`}
-            alt={`Entry code for ${ticket.seat.label}`}
-          />
+          {ticket.state !== "void" && (
+            <img
+              class="ticket-code"
+              src={`data:image/svg+xml;utf8,${encodeURIComponent(ticket.qr_svg)}`}
+              alt={`Entry code for ${ticket.seat.label}`}
+            />
+          )}
         </li>
       ))}
     </ul>
   );
 }
+
+const TICKET_WORDS: Readonly<Record<string, string>> = { used: "used", void: "given back, no longer valid" };
 
 mountIsland("order", Order);

@@ -73,6 +73,10 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     server_now: datetime
 
 
+class BookedSeat(SeatLine, frozen=True, kw_only=True):
+    state: str = "VALID"
+
+
 class BookedEvent(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
@@ -86,7 +90,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     status: str
     event: BookedEvent
-    seats: list[SeatLine]
+    seats: list[BookedSeat]
     total_minor: int
     currency: str
 

@@ -132,14 +132,15 @@ class Pages:
         answer = await visitor.send("bookings", "GET", path)
         booking, whole = answer.decode(Booking), answer.decode(dict)
         zones = await read_time_zones(visitor, {booking.event.id})
-        line = views.order_line(booking, zones.get(booking.event.id, "UTC"))
-        seats = [{"label": seat.label, "price": words.price(seat.price_minor, booking.currency)}
-                 for seat in booking.seats]  # fmt: skip
+        zone = zones.get(booking.event.id, "UTC")
+        line = views.order_line(booking, zone)
+        seats = [{"label": seat.label, "price": words.price(seat.price_minor, booking.currency),
+                  "given_back": views.given_back(seat)} for seat in booking.seats]  # fmt: skip
         return self._renderer.page(
             "order.html", call.tenant, visitor, island="storefront/order.tsx",
             booking=booking, seats=seats, when=line.when, status_words=line.badge.words,
             total=words.amount(booking.total_minor, booking.currency),
-            island_data={"booking": whole, "when": line.when},
+            island_data={"booking": whole, "when": line.when, "time_zone": zone},
         )  # fmt: skip
 
     async def orders(self, call: Call, visitor: Visitor) -> Answer:

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from boxoffice.storefront import words
-from boxoffice.storefront.answers import Booking, Category, Event, Offer, Offers
+from boxoffice.storefront.answers import BookedSeat, Booking, Category, Event, Offer, Offers
 from boxoffice.storefront.art import event_art
 
 FEW_LEFT_SHARE = 0.1
@@ -222,13 +222,19 @@ ORDER_BADGES = {
 }
 
 
+def given_back(seat: BookedSeat) -> bool:
+    return seat.state in {"REFUNDING", "REFUNDED"}
+
+
 def order_line(booking: Booking, time_zone: str) -> OrderLine:
+    """A booking that lost some of its seats shows those that are left; one that lost all shows what it was."""
+    kept = [seat for seat in booking.seats if not given_back(seat)] or booking.seats
     return OrderLine(
         path=f"/orders/{booking.id}",
         name=booking.event.name,
         when=words.date_and_time(booking.event.starts_at, time_zone),
         reference=booking.reference,
-        seats=words.count(len(booking.seats), "ticket", "tickets"),
+        seats=words.count(len(kept), "ticket", "tickets"),
         total=words.price(booking.total_minor, booking.currency),
         badge=ORDER_BADGES.get(booking.status, Badge("closed", booking.status)),
     )
