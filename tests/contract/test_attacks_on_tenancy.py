@@ -162,6 +162,7 @@ WITH_IDS = [
     ("PUT /api/holds/{hold_id}/seats", {"seats": [0]}), ("POST /api/holds/{hold_id}/extension", None),
     ("DELETE /api/holds/{hold_id}", None), ("GET /api/bookings/{booking_id}", None),
     ("GET /api/bookings/{booking_id}/tickets", None), ("POST /api/bookings/{booking_id}/cancellation", None),
+    ("GET /api/bookings/{booking_id}/cancellation", None),
     ("POST /api/bookings/{booking_id}/payments", {"payment_method": "pm_card_visa"}),
 ]  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Which tenant a request means is said by its Host alone, and what a host that does not serve says."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -137,7 +138,7 @@ async def test_a_suspended_host_sells_nothing_but_keeps_its_word(platform: Platf
     await suspend(platform, world, slug)
 
     async def refused() -> bool:
-        replies = [await platform.ask("GET", "/api/events", slug=slug) for _ in range(12)]
+        replies = await asyncio.gather(*(platform.ask("GET", "/api/events", slug=slug) for _ in range(12)))
         return all(reply.status == 403 for reply in replies)
 
     await eventually(refused, within=2)

@@ -35,6 +35,7 @@ async def test_a_key_of_255_visible_characters_is_taken(world: World) -> None:
 
 @pytest.mark.parametrize(("host", "path", "role"), [
     ("tenant", "/api/bookings", "customer"), ("platform", "/api/tenants", "operator"),
+    ("tenant", f"/api/bookings/{uuid4()}/refunds", "organizer"),
 ])  # fmt: skip
 async def test_some_doors_need_a_key(world: World, host: str, path: str, role: str) -> None:
     reply = await post(world, path, role, None, {}, host)

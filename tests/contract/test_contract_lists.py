@@ -1,6 +1,9 @@
 """Lists come in pages behind opaque cursors, and their filters refuse nonsense."""
 
+import base64
+import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,6 +14,7 @@ LISTS = [
     ("tenant", "/api/events", "anonymous"),
     ("tenant", "/api/bookings", "customer"),
     ("platform", "/api/tenants", "operator"),
+    ("platform", "/api/sagas", "operator"),
 ]
 
 
@@ -36,6 +40,17 @@ async def test_a_cursor_that_is_not_ours_is_refused(world: World, host: str, pat
 
     assert problem(reply) == (422, "bad_cursor")
     assert wrong_paths(reply) == ["cursor"]
+
+
+@pytest.mark.parametrize(("host", "path", "role"), [listed for listed in LISTS if listed[1] != "/api/bookings"])
+async def test_a_moment_in_a_cursor_has_a_time_zone(world: World, host: str, path: str, role: str) -> None:
+    """Lists that are sorted by a moment; ours always name its offset."""
+    place = json.dumps(["2030-01-01T00:00:00", str(uuid4())]).encode()
+    cursor = base64.urlsafe_b64encode(place).rstrip(b"=").decode()
+
+    reply = await ask(world, host, f"{path}?cursor={cursor}", role)
+
+    assert problem(reply) == (422, "bad_cursor")
 
 
 async def test_pages_of_one_hold_everything_once(world: World) -> None:

@@ -60,7 +60,7 @@ def build(
         routes=(
             *routes(api),
             *routes_of_giving_back(GivingBackApi(database, giving_back, keyring.secret("fingerprint"))),
-            *routes_of_the_monitor(MonitorApi(database, directory, giving_back)),
+            *routes_of_the_monitor(MonitorApi(database, directory, giving_back, keyring.secret("fingerprint"))),
         ),
         subscriptions=(
             on(messages.EventPublishing, bookings.publishing),

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -43,8 +44,11 @@ def after(text: str | None, kind: type[T]) -> tuple[T, UUID] | None:
         place: tuple[T, UUID] = msgspec.json.decode(raw, type=tuple.__class_getitem__((kind, UUID)))
     except (ValueError, msgspec.DecodeError, RecursionError):
         raise bad_cursor() from None
-    if isinstance(place[0], str) and "\x00" in place[0]:
-        raise bad_cursor()
+    match place[0]:
+        case str() as text_key if "\x00" in text_key:
+            raise bad_cursor()
+        case datetime(tzinfo=None):
+            raise bad_cursor()
     return place
 
 

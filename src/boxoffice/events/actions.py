@@ -76,11 +76,14 @@ async def publish(tx: Tx, event_id: UUID) -> None:
 
 
 async def cancel(tx: Tx, event_id: UUID) -> None:
-    """Call an event off for good: its sale ends, and bookings gives every seat back."""
+    """Call an event off for good: its sale ends, and bookings gives every seat back.
+
+    Only once it is PUBLISHED: messages may overtake each other, and bookings must know the sale that it shall end.
+    """
     event = await locked(tx, event_id)
-    if event.status not in (PUBLISHING, PUBLISHED):
+    if event.status != PUBLISHED:
         raise Conflict("not_published", "Only an event that is on sale can be cancelled.")
-    await store.set_status(tx, event_id, CANCELLED, [PUBLISHING, PUBLISHED])
+    await store.set_status(tx, event_id, CANCELLED, [PUBLISHED])
     tx.forget(event_id, END)
     tx.publish(messages.EventCancelled(event_id=event_id, name=event.name))
 

@@ -12,7 +12,7 @@ from boxoffice.doors.body import Instant
 from boxoffice.doors.paging import PageQuery
 from boxoffice.doors.peers import Peers
 from boxoffice.events import actions, store
-from boxoffice.events.domain import DRAFT, PUBLIC, STATUSES, Event
+from boxoffice.events.domain import CANCELLED, DRAFT, PUBLIC, STATUSES, Event
 from boxoffice.kernel import idempotency
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import NotFound
@@ -119,7 +119,7 @@ class CancellationProgress(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     handled: int
     by_status: dict[str, int]
-    started_at: datetime
+    started_at: datetime | None
     finished_at: datetime | None
 
 
@@ -137,7 +137,7 @@ class Api:
         statuses = [status for status in seen if query.status in (None, status)]
         after = paging.after(query.cursor, datetime)
         async with self._database.transaction(call.tenant) as tx:
-            found = await store.page(tx, statuses, query.q, query.from_, query.to, _aware(after), query.limit + 1)
+            found = await store.page(tx, statuses, query.q, query.from_, query.to, after, query.limit + 1)
         now = datetime.now(UTC)
         page = paging.page(
             found, query.limit, lambda event: (event.starts_at, event.id), lambda event: view(event, now)
@@ -188,8 +188,22 @@ class Api:
         return await self._once(call, work)
 
     async def cancellation(self, call: Call) -> Answer:
-        path = f"/internal/events/{path_id(call, 'event_id')}/cancellation"
-        answer = await self._peers.call("bookings", "GET", path, tenant=call.tenant)
+        event_id = path_id(call, "event_id")
+        async with self._database.transaction(call.tenant) as tx:
+            event = await store.find(tx, event_id)
+        if event is None:
+            raise actions.not_found()
+        if event.status != CANCELLED:
+            raise NotFound("cancellation_not_found", "This event is not being cancelled.")
+        try:
+            answer = await self._peers.call(
+                "bookings", "GET", f"/internal/events/{event_id}/cancellation", tenant=call.tenant
+            )
+        except NotFound:  # bookings has not heard of it yet
+            waiting = CancellationProgress(
+                event_id=event_id, total=0, handled=0, by_status={}, started_at=None, finished_at=None
+            )
+            return Answer(200, waiting)
         return Answer(200, answer.decode(CancellationProgress))
 
     async def plan(self, call: Call) -> Answer:
@@ -235,12 +249,6 @@ def view(event: Event, now: datetime) -> EventView:
 
 def _organizes(call: Call) -> bool:
     return call.caller.role in ORGANIZERS
-
-
-def _aware(after: tuple[datetime, UUID] | None) -> tuple[datetime, UUID] | None:
-    if after is not None and after[0].tzinfo is None:
-        raise paging.bad_cursor()
-    return after
 
 
 def _drafted(body: EventBody, by: str, now: datetime) -> Event:

@@ -49,8 +49,7 @@ class GivingBack:
         """A buyer gives up: before the payment ended all of it, afterwards all or some seats by the policy."""
         booking = await own(tx, owner, booking_id)
         if booking.saga.state is State.PENDING_PAYMENT:
-            if chosen is not None and set(chosen) != {line.seat_no for line in booking.lines}:
-                raise Conflict("cancellation_closed", "Single seats can be given back once the booking is confirmed.")
+            policy.terms_before_payment(booking, chosen)
             await self._executor.advance(tx, [(booking_id, Aborted())])
             return
         terms = policy.buyers_terms(booking, chosen, tx.now)

@@ -1,23 +1,26 @@
 """The doors of giving back: a buyer's preview and cancellation, an organizer's refund, an event's progress."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from boxoffice.bookings import store
 from boxoffice.bookings.actions import not_found
 from boxoffice.bookings.api import PRIVATE, answer_once
 from boxoffice.bookings.giving_back import actions, policy
 from boxoffice.bookings.giving_back.actions import GivingBack
-from boxoffice.bookings.inventory.domain import problem
 from boxoffice.bookings.saga import State
 from boxoffice.kernel.database import Database, Tx
-from boxoffice.kernel.errors import Invalid, NotFound
+from boxoffice.kernel.errors import NotFound
 from boxoffice.kernel.route import Answer, Call, path_id
 from boxoffice.kernel.tenancy import Tenant
 
 Made = tuple[int, UUID | str | None]
+log = structlog.get_logger("giving_back")
+SEAT_NUMBERS = "^[0-9]{1,9}(,[0-9]{1,9})*$"
 
 
 class CancellationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +32,7 @@ class CancellationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 class CancellationQuery(msgspec.Struct, frozen=True, kw_only=True):
     """`seats`: seat numbers with commas between; absent: all."""
 
-    seats: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    seats: Annotated[str, msgspec.Meta(max_length=2000, pattern=SEAT_NUMBERS)] | None = None
 
 
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +50,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     kept_minor: int
     currency: str
     seats: list[int]
-    free_until: str
+    free_until: datetime
 
 
 class GivingBackApi:
@@ -63,17 +66,14 @@ class GivingBackApi:
             booking = (await store.load(tx, [path_id(call, "booking_id")])).get(path_id(call, "booking_id"))
         if booking is None or booking.owner != call.caller.key:
             raise not_found()
-        if booking.saga.state is State.PENDING_PAYMENT:  # nothing was taken yet
-            everything = [line.seat_no for line in booking.lines]
-            until = booking.hold_until.isoformat()
-            return Answer(
-                200,
-                Preview(refund_minor=0, kept_minor=0, currency=booking.currency, seats=everything, free_until=until),
-            )
-        terms = policy.buyers_terms(booking, _seats(call.query), tx.now)
+        chosen = _seats(call.query)
+        if booking.saga.state is State.PENDING_PAYMENT:
+            terms = policy.terms_before_payment(booking, chosen)
+        else:
+            terms = policy.buyers_terms(booking, chosen, tx.now)
         preview = Preview(
             refund_minor=terms.refund_minor, kept_minor=terms.kept_minor, currency=terms.currency, seats=terms.seats,
-            free_until=terms.free_until.isoformat(),
+            free_until=terms.free_until,
         )  # fmt: skip
         return Answer(200, preview, headers=dict(PRIVATE))
 
@@ -94,7 +94,9 @@ class GivingBackApi:
             await self._giving_back.refund(tx, booking_id, body.seats, body.amount_minor)
             return 202, booking_id
 
-        return await answer_once(self._database, call, self._fingerprint_secret, work)
+        answer = await answer_once(self._database, call, self._fingerprint_secret, work)
+        log.info("organizer_refunded", booking=str(booking_id), organizer=call.caller.key, reason=body.reason)
+        return answer
 
     async def progress(self, call: Call) -> Answer:
         """For events, whose organizers ask how far a cancellation has got."""
@@ -109,10 +111,4 @@ class GivingBackApi:
 
 
 def _seats(query: CancellationQuery) -> list[int] | None:
-    if query.seats is None:
-        return None
-    try:
-        return [int(part) for part in query.seats.split(",")]
-    except ValueError:
-        detail = "Seat numbers with commas between them."
-        raise Invalid("invalid_query", detail, [problem("seats", "bad_seats", detail)]) from None
+    return None if query.seats is None else [int(part) for part in query.seats.split(",")]

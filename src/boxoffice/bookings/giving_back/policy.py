@@ -40,6 +40,14 @@ def buyers_terms(booking: Booking, seats: Sequence[int] | None, now: datetime) -
     return _terms(booking, lines, kept, free_until)
 
 
+def terms_before_payment(booking: Booking, seats: Sequence[int] | None) -> Terms:
+    """Until a payment ended all can be given up, for nothing was taken. Raises Conflict `cancellation_closed`."""
+    every = [line.seat_no for line in booking.lines]
+    if seats is not None and set(seats) != set(every):
+        raise Conflict("cancellation_closed", "Single seats can be given back once the booking is confirmed.")
+    return _terms(booking, booking.lines, 0, booking.hold_until)
+
+
 def organizers_terms(booking: Booking, seats: Sequence[int] | None, amount_minor: int | None, now: datetime) -> Terms:
     """What an organizer gives back: all that was paid for the seats, or `amount_minor` of it; at any time."""
     if booking.saga.state is not State.CONFIRMED:

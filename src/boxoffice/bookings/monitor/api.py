@@ -1,7 +1,8 @@
 """The doors of the saga monitor, on the platform host."""
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -19,8 +20,8 @@ from boxoffice.bookings.monitor import store
 from boxoffice.bookings.store import Booking
 from boxoffice.doors import paging
 from boxoffice.doors.paging import Page, PageQuery
-from boxoffice.kernel import timers
-from boxoffice.kernel.database import Database
+from boxoffice.kernel import idempotency, timers
+from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.route import Answer, Call, path_id
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
 
@@ -78,21 +79,24 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class MonitorApi:
-    """What operators ask of sagas, whichever tenant's they are."""
+    """What operators ask of sagas, whichever tenant's they are. `fingerprint_secret` fingerprints what they ask."""
 
-    def __init__(self, database: Database, directory: Directory, giving_back: GivingBack) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, giving_back: GivingBack, fingerprint_secret: bytes
+    ) -> None:
         self._database = database
         self._directory = directory
         self._giving_back = giving_back
+        self._fingerprint_secret = fingerprint_secret
 
     async def list_sagas(self, call: Call) -> Answer:
         query: SagaQuery = call.query
+        after = paging.after(query.cursor, datetime)
         tenant = await self._directory.by_slug(query.tenant) if query.tenant else None
         if query.status == "stuck":
             tenants = [tenant] if tenant else _serving(self._directory)
             found = [(one, id, None) for one, id in await store.stuck_of_all(self._database, tenants, query.limit)]
             return Answer(200, Page(items=await self._items(found), next_cursor=None))
-        after = paging.after(query.cursor, datetime)
         until = datetime.now(UTC) - LATE if query.status == "late" else None
         async with self._database.platform() as tx:
             waiting = await timers.listed(tx.db, TIMER, tenant.id if tenant else None, until, after, query.limit + 1)
@@ -113,40 +117,38 @@ class MonitorApi:
         return [_item(tenant, bookings[id], due) for tenant, id, due in found if id in bookings]
 
     async def show(self, call: Call) -> Answer:
-        tenant, shown = await self._find(path_id(call, "booking_id"))
-        saga = shown.booking.saga
-        detail = SagaDetail(
-            tenant=TenantOf(id=tenant.id, slug=tenant.slug), booking=views.booking_view(shown, datetime.now(UTC)),
-            state=saga.state, reason=saga.reason, attempts=list(saga.attempts), refunds=list(saga.refunds),
-            kept_minor=saga.kept_minor,
-        )  # fmt: skip
-        return Answer(200, detail)
+        return Answer(200, _detail(*await self._find(path_id(call, "booking_id"))))
 
     async def retry(self, call: Call) -> Answer:
-        tenant, shown = await self._find(path_id(call, "booking_id"))
-        async with self._database.transaction(tenant) as tx:
-            await self._giving_back.retry(tx, shown.booking.id)
-        return await self._acted(call, "retry", "")
+        return await self._act(call, "retry", "", self._giving_back.retry)
 
     async def compensate(self, call: Call) -> Answer:
         body: Compensation = call.body
-        tenant, shown = await self._find(path_id(call, "booking_id"))
-        async with self._database.transaction(tenant) as tx:
-            await self._giving_back.compensate(tx, shown.booking.id)
-        return await self._acted(call, "compensation", body.reason)
+        return await self._act(call, "compensation", body.reason, self._giving_back.compensate)
 
     async def mark_refunded(self, call: Call) -> Answer:
         body: Evidence = call.body
-        tenant, shown = await self._find(path_id(call, "booking_id"))
-        async with self._database.transaction(tenant) as tx:
-            await self._giving_back.mark_refunded(tx, shown.booking.id, body.refund_id, body.evidence)
-        return await self._acted(call, "refund-evidence", body.evidence)
 
-    async def _acted(self, call: Call, action: str, detail: str) -> Answer:
+        async def mark(tx: Tx, booking_id: UUID) -> None:
+            await self._giving_back.mark_refunded(tx, booking_id, body.refund_id, body.evidence)
+
+        return await self._act(call, "refund-evidence", body.evidence, mark)
+
+    async def _act(self, call: Call, action: str, detail: str, verb: Callable[[Tx, UUID], Awaitable[None]]) -> Answer:
+        """Act once for this call's key, which is kept with the booking's tenant: in the transaction of the deed."""
         booking_id = path_id(call, "booking_id")
+        tenant, _ = await self._find(booking_id)
+
+        async def work(tx: Tx) -> tuple[int, UUID]:
+            await verb(tx, booking_id)
+            return 202, booking_id
+
+        async def render(tx: Tx, _: str) -> SagaDetail:
+            return _detail(tenant, (await load_shown(tx, [booking_id]))[booking_id])
+
+        at_tenant = dataclasses.replace(call, tenant=tenant)
+        answer = await idempotency.once(self._database, at_tenant, self._fingerprint_secret, work, render)
         log.info("operator_acted", action=action, booking=str(booking_id), operator=call.caller.key, detail=detail)
-        answer = await self.show(call)
-        answer.status = 202
         return answer
 
     async def _find(self, booking_id: UUID) -> tuple[Tenant, Shown]:
@@ -164,6 +166,15 @@ class MonitorApi:
 
 def _serving(directory: Directory) -> list[Tenant]:
     return [tenant for tenant in directory.all() if tenant.status in (Status.ACTIVE, Status.SUSPENDED)]
+
+
+def _detail(tenant: Tenant, shown: Shown) -> SagaDetail:
+    saga = shown.booking.saga
+    return SagaDetail(
+        tenant=TenantOf(id=tenant.id, slug=tenant.slug), booking=views.booking_view(shown, datetime.now(UTC)),
+        state=saga.state, reason=saga.reason, attempts=list(saga.attempts), refunds=list(saga.refunds),
+        kept_minor=saga.kept_minor,
+    )  # fmt: skip
 
 
 def _item(tenant: Tenant, booking: Booking, due_at: datetime | None) -> SagaItem:
