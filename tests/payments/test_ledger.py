@@ -1,6 +1,8 @@
 """The ledger: every capture and refund is two lines that add up to nothing, written once, with its record."""
 
 import asyncio
+import runpy
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -23,6 +25,7 @@ from boxoffice.payments.domain import (
 from boxoffice.payments.ledger import Balance
 from tests.payments.conftest import AMOUNT, Desk
 
+MIGRATION = Path(ledger.__file__).parent / "migrations" / "tenant" / "0002_ledger.py"
 LINES = "SELECT account, amount_minor FROM ledger_entries WHERE booking_id = $1 ORDER BY at, account"
 CROOKED_LINE = """
     INSERT INTO ledger_entries (id, transaction_id, at, account, amount_minor, currency, booking_id, payment_id)
@@ -120,6 +123,20 @@ async def test_a_line_without_its_counterpart_is_found(desk: Desk) -> None:
 
     assert len(await crooked(desk)) == 1
     assert (await balance(desk, booking_id)).imbalance_minor == -5
+
+
+async def test_what_moved_before_there_was_a_ledger_is_entered_by_its_migration(desk: Desk) -> None:
+    paid, declined = await desk.pay("pm_card_visa"), await desk.pay("pm_card_chargeDeclined")
+    await desk.ask_refund(paid, uuid7(), 1_500)
+    await desk.refund()
+    written = await lines(desk, paid)
+    async with desk.database.transaction(desk.tenant) as tx:
+        await tx.db.execute("DELETE FROM ledger_entries")
+        await tx.db.execute(runpy.run_path(str(MIGRATION))["EARLIER"])
+
+    assert sorted(await lines(desk, paid)) == sorted(written)
+    assert await lines(desk, declined) == []
+    assert await crooked(desk) == []
 
 
 amounts = st.integers(min_value=1, max_value=10**12)
