@@ -1,5 +1,6 @@
 """Giving back what was confirmed: by the buyer, the organizer, with the event, with the tenant, by the operator."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -96,8 +97,10 @@ async def test_the_policy_of_the_purchase_counts_whatever_the_tenant_says_later(
 async def test_after_the_deadline_a_buyer_gives_nothing_back(office: Office) -> None:
     booking = await office.booking(await confirmed(office, 3))
 
-    with pytest.raises(Conflict, match="cancellation_closed"):
+    with pytest.raises(Conflict, match="cancellation_closed") as closed:
         policy.buyers_terms(booking, None, booking.starts_at)
+
+    assert closed.value.members == {"free_until": booking.starts_at - timedelta(hours=24)}
 
 
 async def test_free_seats_are_given_back_without_a_refund(free_office: Office) -> None:

@@ -64,6 +64,7 @@ async def test_one_of_two_tickets_is_given_back_and_its_seat_is_free_again(
     await check_page(page)
     await page.get_by_role("button", name="Give back and get €69.00").click()
 
+    await expect(page.get_by_role("heading", name="You are going!")).to_be_focused()
     await expect(page.get_by_text("€69.00 was returned")).to_be_visible(timeout=30_000)
     tickets = page.get_by_role("list", name="Your tickets").get_by_role("listitem")
     await expect(tickets.filter(has_text="seat 5")).to_contain_text("given back, no longer valid")

@@ -28,10 +28,17 @@ export function GiveBack({ booking, timeZone, onChanged }: GiveBackProps) {
     booking.id,
     valid.map((line) => line.seat_no),
   );
+  const heading = useRef<HTMLHeadingElement>(null);
+  const close = () => {
+    setOpen(false);
+    heading.current?.focus();
+  };
   const now = booking.server_now;
   return (
     <section class="panel give-back" aria-labelledby="give-back">
-      <h2 id="give-back">Give tickets back</h2>
+      <h2 id="give-back" ref={heading} tabIndex={-1}>
+        Give tickets back
+      </h2>
       {terms.problem && <p class="muted">{refusalWords(terms.problem, timeZone, now)}</p>}
       {terms.preview && !open && (
         <>
@@ -51,7 +58,7 @@ export function GiveBack({ booking, timeZone, onChanged }: GiveBackProps) {
             setOpen(false);
             onChanged(next);
           }}
-          onClose={() => setOpen(false)}
+          onClose={close}
         />
       )}
     </section>

@@ -1,7 +1,7 @@
 // A booking's journey in words: what has happened, what happens next, and whether it can still change by itself.
 import { formatAmount } from "../shared/money";
 import type { Booking } from "../shared/types";
-import { stuckWords, validLines } from "./give-back";
+import { refundWords, stuckWords, validLines } from "./give-back";
 
 export type StepState = "done" | "now" | "waiting" | "failed";
 
@@ -91,11 +91,12 @@ function failedVerdict(booking: Booking): Verdict {
 }
 
 function confirmedVerdict(booking: Booking): Verdict {
-  const title = "You are going!";
-  if (validLines(booking).length < booking.seats.length) {
-    return { tone: "good", title, text: "You gave some tickets back. Those that you kept are below." };
-  }
-  return { tone: "good", title, text: "Your tickets are below and on their way by e-mail." };
+  const someGone = validLines(booking).length < booking.seats.length;
+  const news = refundWords(booking);
+  const text = someGone
+    ? `You gave some tickets back.${news ? ` ${news}` : ""} Those that you kept are below.`
+    : `Your tickets are below and on their way by e-mail.${news ? ` ${news}` : ""}`;
+  return { tone: "good", title: "You are going!", text };
 }
 
 /** Cancelled without a refund: before anything was paid, for free, or on terms by which nothing comes back. */

@@ -7,7 +7,7 @@ import { formatAmount } from "../shared/money";
 import { problemWords } from "../shared/problem";
 import type { Booking, Problem, Ticket } from "../shared/types";
 import { useSecondsUntil } from "./countdown";
-import { refundWords, validLines } from "./give-back";
+import { validLines } from "./give-back";
 import { GiveBack } from "./give-back-panel";
 import { canAbort, eventWasCancelled, type ProgressStep, pollAfterMs, progressSteps, verdict } from "./order-progress";
 import { sendIntent } from "./pay";
@@ -29,11 +29,18 @@ function Order({ booking: first, when, time_zone: timeZone }: OrderData) {
     setBooking(next);
     setRound((before) => before + 1);
   };
+  const heading = useRef<HTMLHeadingElement>(null);
+  const givenBack = (next: Booking) => {
+    changed(next);
+    heading.current?.focus();
+  };
   const { tone, title, text } = verdict(booking);
   return (
     <div class="order">
       <div class={`verdict verdict-${tone}`} role="status">
-        <h2>{title}</h2>
+        <h2 ref={heading} tabIndex={-1}>
+          {title}
+        </h2>
         <p>{text}</p>
       </div>
       {problem && (
@@ -50,9 +57,8 @@ function Order({ booking: first, when, time_zone: timeZone }: OrderData) {
       {booking.next_action?.type === "retry_payment" && (
         <PayAgain booking={booking} clock={clock} onChanged={changed} onProblem={setProblem} />
       )}
-      {booking.status === "CONFIRMED" && <RefundNews booking={booking} />}
       {booking.status === "CONFIRMED" && <Tickets booking={booking} when={when} />}
-      {validLines(booking).length > 0 && <GiveBack booking={booking} timeZone={timeZone} onChanged={changed} />}
+      {validLines(booking).length > 0 && <GiveBack booking={booking} timeZone={timeZone} onChanged={givenBack} />}
       {["FAILED", "EXPIRED", "CANCELLED"].includes(booking.status) && !eventWasCancelled(booking) && (
         <a class="button primary" href={`/events/${booking.event.id}/seats`}>
           Choose seats again
@@ -156,12 +162,6 @@ function Abort({ booking, onChanged, onProblem }: ActionProps) {
       Cancel this booking
     </button>
   );
-}
-
-/** A place that is there from the start, so that news of a refund is read out when it comes. */
-function RefundNews({ booking }: { booking: Booking }) {
-  const words = refundWords(booking);
-  return <div role="status">{words && <p class="notice">{words}</p>}</div>;
 }
 
 function Tickets({ booking, when }: { booking: Booking; when: string }) {

@@ -33,8 +33,10 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 def buyers_terms(booking: Booking, seats: Sequence[int] | None, now: datetime) -> Terms:
     """The terms the booking was made under. Raises Conflict `cancellation_closed` or Invalid `unknown_seat`."""
     free_until = booking.starts_at - timedelta(hours=booking.policy.free_until_hours)
-    if booking.saga.state is not State.CONFIRMED or now > free_until:
+    if booking.saga.state is not State.CONFIRMED:
         raise closed()
+    if now > free_until:
+        raise Conflict("cancellation_closed", "The time for giving back is over.", free_until=free_until)
     lines = _lines(booking, seats)
     kept = sum(line.price_minor * booking.policy.fee_percent // 100 for line in lines)
     return _terms(booking, lines, kept, free_until)
