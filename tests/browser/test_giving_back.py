@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from playwright.async_api import BrowserContext, Page, expect
@@ -36,8 +36,9 @@ async def starts_at(page: Page) -> datetime:
     return datetime.fromisoformat(text).astimezone(ZoneInfo("Europe/Berlin"))
 
 
-def until(start: datetime, now: datetime) -> str:
-    last = start - timedelta(hours=24)
+def until(start: datetime, now: datetime, hours: int = 24) -> str:
+    """The last moment as the page says it; hours pass by the clock of the world, not by the venue's."""
+    last = (start.astimezone(UTC) - timedelta(hours=hours)).astimezone(start.tzinfo)
     year = "" if last.year == now.year else f" {last.year}"
     return f"{last.day} {last:%B}{year}, {last:%H:%M} (Berlin time)"
 
@@ -94,4 +95,18 @@ async def test_who_gives_all_tickets_back_is_told_that_the_money_returned(organi
     await expect(page.get_by_role("img", name="Entry code")).to_have_count(0)
     await page.reload()
     await expect(page.get_by_role("heading", name="€138.00 was returned")).to_be_visible()
+    await check_page(page)
+
+
+async def test_when_the_time_is_over_the_order_says_until_when_it_was(organizer: OpenShop, visitor: Arrive) -> None:
+    shop = await organizer(cancellation={"free_until_hours": 24 * 60})
+    event_id = await shop.sell(hall(), PRICES)
+    page = await (await visitor()).new_page()
+
+    await buy(page, shop, event_id, 3)
+
+    start = await starts_at(page)
+    last_moment = until(start, datetime.now(start.tzinfo), hours=24 * 60)
+    await expect(page.get_by_text(f"Tickets could be given back until {last_moment}.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Choose tickets to give back")).to_have_count(0)
     await check_page(page)
