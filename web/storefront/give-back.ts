@@ -63,7 +63,9 @@ export function refusalWords(problem: Problem, timeZone: string, now: string): s
       ? `Tickets could be given back until ${venueTime(problem.free_until, timeZone, now)}.`
       : "These tickets can no longer be given back.";
   }
-  if (problem.code === "unknown_seat") return "One of these tickets was given back already. Please choose again.";
+  if (problem.code === "unknown_seat") {
+    return "One of these tickets was given back already. Please reload the page and choose again.";
+  }
   if (problem.code === "booking_not_found") return "This order is not yours to change. Please sign in again.";
   return problemWords(problem);
 }
