@@ -7,10 +7,9 @@ import pytest
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.peers import Peers
 from boxoffice.doors.router import Router
+from boxoffice.pages.assets import Assets
 from boxoffice.storefront.api import Pages
-from boxoffice.storefront.assets import Assets
-from boxoffice.storefront.render import Renderer
-from boxoffice.storefront.service import routes
+from boxoffice.storefront.service import renderer, routes
 from tests.storefront.shop import Shop
 
 
@@ -20,6 +19,6 @@ def shop(tmp_path: Path) -> Shop:
     apps = dict.fromkeys(("events", "bookings", "auth"), shop.app)
     peers = Peers("storefront", apps=apps, keyring=Keyring(tmp_path), domain="localhost")
     assets = Assets(tmp_path)
-    for route in routes(Pages(peers, assets, Renderer(assets))):
+    for route in routes(Pages(peers, assets, renderer(assets))):
         shop.pages.add(route.method, route.path, route)
     return shop

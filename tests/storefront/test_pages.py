@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from boxoffice.kernel.tenancy import Status
-from boxoffice.storefront.api import own_path
+from boxoffice.pages.endpoints import own_path
+from boxoffice.pages.theme import default_theme
 from boxoffice.storefront.service import render_error
-from boxoffice.storefront.theme import default_theme
 from tests.storefront.shop import (
     TENANT,
     Shop,

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxoffice.storefront.art import event_art
-from boxoffice.storefront.theme import (
+from boxoffice.pages.theme import (
     BRANDS,
     Theme,
     category_css,
@@ -16,6 +15,7 @@ from boxoffice.storefront.theme import (
     relative_luminance,
     theme_css,
 )
+from boxoffice.storefront.art import event_art
 
 COLORS = st.from_regex(r"\A#[0-9a-f]{6}\Z")
 

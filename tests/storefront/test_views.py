@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from boxoffice.pages.errors import error_view
 from boxoffice.storefront import views
 from boxoffice.storefront.answers import Booking, Event, Offers
 from tests.storefront.shop import booking_answer, event_answer, offers_answer
@@ -104,4 +105,4 @@ def test_an_order_with_a_seat_given_back_is_listed_with_those_that_are_left() ->
     ],
 )
 def test_every_error_has_a_title_for_people(status: int, code: str, title: str) -> None:
-    assert views.error_view(status, code).title == title
+    assert error_view(status, code).title == title

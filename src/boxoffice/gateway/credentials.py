@@ -36,7 +36,7 @@ def cookies_to_tokens(exchange: Exchange) -> None:
     access, guest = exchange.cookies.get(ACCESS_COOKIE), exchange.cookies.get(GUEST_COOKIE)
     exchange.token, exchange.as_guest = access or guest, not access
     exchange.by_cookie = exchange.token is not None
-    if exchange.token is None or exchange.rule is None or exchange.rule.service == "storefront":
+    if exchange.token is None or exchange.rule is None or exchange.rule.is_page:
         return
     if exchange.as_guest:
         exchange.headers.append((b"guest-token", exchange.token.encode("latin-1")))
@@ -50,7 +50,7 @@ def require_own_origin(exchange: Exchange) -> None:
         return
     origin = exchange.given.get(b"origin")
     site = exchange.given.get(b"sec-fetch-site")
-    page = exchange.rule is not None and exchange.rule.service == "storefront"
+    page = exchange.rule is not None and exchange.rule.is_page
     if not exchange.by_cookie and not (page and (origin or site or exchange.cookies)):
         return
     expected = f"{exchange.scope.get('scheme', 'http')}://{exchange.host}".lower().encode("latin-1")

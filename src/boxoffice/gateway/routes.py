@@ -18,6 +18,11 @@ class Rule:
     writes: str = "write"  # and of all else
     body: int = SMALL_BODY
 
+    @property
+    def is_page(self) -> bool:
+        """Whether people's pages are here: they read their cookies themselves, and all their writes are forms."""
+        return self.reads == "pages"
+
 
 # More segments win over fewer, a name over `*`.
 TENANT_RULES: tuple[Rule, ...] = (

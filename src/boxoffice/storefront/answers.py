@@ -101,11 +101,6 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     last_name: str
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    access_token: str
-    refresh_token: str
-
-
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
     guest_token: str
 

@@ -1,10 +1,8 @@
 """The pages: each reads what it shows from the services, in its visitor's name, and renders it; no decisions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -12,31 +10,24 @@ import msgspec
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel.errors import NotFound, Refusal
 from boxoffice.kernel.route import Answer, Call
-from boxoffice.storefront import views, words
+from boxoffice.pages import words
+from boxoffice.pages.assets import Assets
+from boxoffice.pages.endpoints import PageDoors, own_path, read_form, see_other
+from boxoffice.pages.render import Renderer
+from boxoffice.pages.session import Visitor
+from boxoffice.pages.theme import category_css
+from boxoffice.storefront import views
 from boxoffice.storefront.answers import Booking, Bookings, Event, Events, Hold, Offer, Offers, User
-from boxoffice.storefront.assets import Assets
-from boxoffice.storefront.render import Renderer
-from boxoffice.storefront.session import Visitor
-from boxoffice.storefront.theme import category_css
 
 EVENTS_PER_PAGE = 24
 ORDERS_PER_PAGE = 20
 STILL_SHOWN = timedelta(hours=6)  # an event that has just begun is still on the list
 FOREVER = "public, max-age=31536000, immutable"
-LONGEST_NEXT = 400
-
-PageFunction = Callable[[Call, Visitor], Awaitable[Answer]]
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     q: str = ""
     cursor: str | None = None
-
-
-class Next(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to go after signing in."""
-
-    next: str = "/"
 
 
 class OfEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,29 +40,12 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
-class Pages:
+class Pages(PageDoors):
     """Every page of the storefront, as endpoints."""
 
     def __init__(self, peers: Peers, assets: Assets, renderer: Renderer) -> None:
-        self._peers = peers
+        super().__init__(peers, renderer)
         self._assets = assets
-        self._renderer = renderer
-
-    def page(self, show: PageFunction) -> Callable[[Call], Awaitable[Answer]]:
-        """An endpoint that answers refusals with a page for people."""
-
-        async def endpoint(call: Call) -> Answer:
-            visitor = Visitor(self._peers, call)
-            try:
-                return await show(call, visitor)
-            except Refusal as refusal:
-                if refusal.status == 401:
-                    return see_other(f"/login?{urlencode({'next': path_of(call)})}", visitor)
-                answer = self._renderer.error_page(refusal.status, refusal.code, call.tenant, visitor)
-                answer.headers.update(refusal.headers)
-                return answer
-
-        return endpoint
 
     async def home(self, call: Call, visitor: Visitor) -> Answer:
         q = call.query.q.strip()[:200]
@@ -153,19 +127,8 @@ class Pages:
         more = f"/orders?{urlencode({'cursor': bookings.next_cursor})}" if bookings.next_cursor else None
         return self._renderer.page("orders.html", call.tenant, visitor, orders=orders, next_page=more)
 
-    async def show_login(self, call: Call, visitor: Visitor) -> Answer:
-        return self._form("login.html", call, visitor, {"next": call.query.next}, None)
-
-    async def login(self, call: Call, visitor: Visitor) -> Answer:
-        fields = read_form(call.raw)
-        try:
-            await visitor.sign_in(fields.get("email", ""), fields.get("password", ""))
-        except Refusal as refusal:
-            return self._form("login.html", call, visitor, fields, refusal)
-        return see_other(own_path(fields.get("next", "/")), visitor)
-
     async def show_register(self, call: Call, visitor: Visitor) -> Answer:
-        return self._form("register.html", call, visitor, {"next": call.query.next}, None)
+        return self.form("register.html", call, visitor, {"next": call.query.next}, None)
 
     async def register(self, call: Call, visitor: Visitor) -> Answer:
         fields = read_form(call.raw)
@@ -173,31 +136,8 @@ class Pages:
             person = {name: fields.get(name, "") for name in ("email", "password", "first_name", "last_name")}
             await visitor.register(person)
         except Refusal as refusal:
-            return self._form("register.html", call, visitor, fields, refusal)
+            return self.form("register.html", call, visitor, fields, refusal)
         return see_other(own_path(fields.get("next", "/")), visitor)
-
-    def _form(
-        self, template: str, call: Call, visitor: Visitor, fields: dict[str, str], refusal: Refusal | None
-    ) -> Answer:
-        """The form again, with what was typed (never the password) and what was wrong."""
-        answer = self._renderer.page(
-            template, call.tenant, visitor, status=refusal.status if refusal else 200,
-            next=own_path(fields.get("next", "/")), values=fields,
-            problem=words.problem_words(refusal.code, refusal.detail) if refusal else None,
-            errors=words.field_words(refusal.members.get("errors", [])) if refusal else {},
-        )  # fmt: skip
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
-
-    async def logout(self, call: Call, visitor: Visitor) -> Answer:
-        await visitor.sign_out()
-        return see_other("/", visitor)
-
-    async def renew_session(self, call: Call) -> Answer:
-        """For islands: renew the session's cookies, or drop them when it has ended."""
-        visitor = Visitor(self._peers, call)
-        signed_in = await visitor.renew()
-        return Answer(value={"signed_in": signed_in}, cookies=visitor.cookies)
 
     async def asset(self, call: Call) -> Answer:
         asset = self._assets.file(call.path["name"])
@@ -248,27 +188,3 @@ async def read_time_zones(visitor: Visitor, event_ids: set[UUID]) -> dict[UUID, 
 
     found = await asyncio.gather(*(read(event_id) for event_id in event_ids))
     return dict(pair for pair in found if pair is not None)
-
-
-def path_of(call: Call) -> str:
-    """The path of the page itself."""
-    return call.route.partition(" ")[2].format(**call.path)
-
-
-def see_other(path: str, visitor: Visitor) -> Answer:
-    return Answer(status=303, headers={"Location": path}, cookies=visitor.cookies)
-
-
-def own_path(path: str) -> str:
-    """The path if it leads nowhere but to a page of this host, else the front page."""
-    plain = path.startswith("/") and not path.startswith("//") and path.isprintable() and path.isascii()
-    return path if plain and "\\" not in path and len(path) <= LONGEST_NEXT else "/"
-
-
-def read_form(raw: bytes) -> dict[str, str]:
-    """The fields of a posted form; nonsense reads as an empty form, which is then refused in words."""
-    try:
-        pairs: list[tuple[Any, Any]] = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=20)
-    except ValueError:
-        return {}
-    return {str(name): str(value) for name, value in pairs}

@@ -1,26 +1,39 @@
 """The storefront's doors: the pages that buyers see, and the files that they load."""
 
 from functools import cache
+from pathlib import Path
 
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service
-from boxoffice.kernel.tenancy import Tenant
-from boxoffice.storefront.api import Cursor, Next, OfEvent, Pages, Search
-from boxoffice.storefront.assets import Assets
-from boxoffice.storefront.render import Renderer
+from boxoffice.kernel.tenant import Tenant
+from boxoffice.pages.assets import Assets
+from boxoffice.pages.endpoints import FORM_BYTES, HTML, PAGE, Next
+from boxoffice.pages.render import Look, Renderer
+from boxoffice.pages.theme import default_theme
+from boxoffice.storefront.api import Cursor, OfEvent, Pages, Search
 
 NAME = "storefront"
-FORM_BYTES = 16 * 1024
-HTML = ("text/html",)
-PAGE = {200: None, 303: None}
+FOLDER = Path(__file__).parent
+BUILT = FOLDER / "assets"
+STYLE = "storefront/page.ts"
 FILES = ("text/javascript", "text/css", "font/woff2", "font/woff")
 
 
 def build(*, peers: Peers, assets: Assets | None = None) -> Service:
     """The service storefront. It keeps nothing: whatever a page shows belongs to another service."""
-    assets = assets or Assets()
-    return Service(name=NAME, routes=routes(Pages(peers, assets, Renderer(assets))))
+    assets = assets or Assets(BUILT)
+    return Service(name=NAME, routes=routes(Pages(peers, assets, renderer(assets))))
+
+
+def renderer(assets: Assets) -> Renderer:
+    """What renders the storefront's templates in its tenant's look."""
+    return Renderer(assets, FOLDER / "templates", STYLE, look_of)
+
+
+def look_of(tenant: Tenant | None) -> Look:
+    """A tenant's look; a host without one is named after the platform."""
+    return Look(tenant.name if tenant else "boxoffice", default_theme(tenant.slug if tenant else ""))
 
 
 def routes(pages: Pages) -> tuple[Route, ...]:
@@ -58,4 +71,4 @@ def render_error(status: int, code: str, tenant: Tenant | None) -> bytes:
 
 @cache
 def _renderer() -> Renderer:
-    return Renderer(Assets())
+    return renderer(Assets(BUILT))

@@ -4,7 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
-from boxoffice.storefront.assets import Assets
+from boxoffice.pages.assets import Assets
 
 MANIFEST = {
     "storefront/page.ts": {"file": "page-1.js", "css": ["page-2.css"]},

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / "assets"
 MANIFEST = ".vite/manifest.json"
 COMPRESSED_TYPES = ("text/", "application/javascript", "application/json", "image/svg")
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2", ".woff": "font/woff"}
@@ -35,7 +34,7 @@ NOTHING = Entry((), (), ())
 class Assets:
     """The build in memory. Without a build pages still work as plain HTML; `is_built` tells."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path) -> None:
         manifest = folder / MANIFEST
         self.is_built = manifest.is_file()
         self._chunks: dict[str, Any] = json.loads(manifest.read_text()) if self.is_built else {}

@@ -3,16 +3,24 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import msgspec
+
 from boxoffice.doors.peers import PeerAnswer, Peers
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.route import Call
-from boxoffice.storefront.answers import Tokens
 
 T = TypeVar("T")
 
 ACCESS, REFRESH, GUEST = "__Host-access", "__Host-refresh", "__Host-guest"
 # The cookie outlives the token in it: an expired token tells that there is a session to be renewed.
 COOKIE_SECONDS = 30 * 24 * 3600
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session's cookies hold."""
+
+    access_token: str
+    refresh_token: str
 
 
 def read_cookies(header: str) -> dict[str, str]:

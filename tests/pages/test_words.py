@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from boxoffice.storefront import words
+from boxoffice.pages import words
 
 
 def test_an_amount_has_its_currency_s_own_digits() -> None:

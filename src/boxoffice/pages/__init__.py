@@ -1,0 +1,1 @@
+"""What every server-rendered page stands on: its visitor, its look, its files, and the forms for signing in."""
