@@ -11,7 +11,13 @@ export default defineConfig({
     manifest: true,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: ["storefront/page.ts", "storefront/picker.tsx", "storefront/checkout.tsx", "storefront/order.tsx"],
+      input: [
+        "storefront/page.ts",
+        "storefront/picker.tsx",
+        "storefront/checkout.tsx",
+        "storefront/order.tsx",
+        "operations/page.ts",
+      ],
     },
   },
   test: { environment: "happy-dom", include: ["**/*.test.{ts,tsx}"] },

@@ -48,6 +48,8 @@ from boxoffice.kernel.valkey import connect
 from boxoffice.kernel.wake import Wake
 from boxoffice.messages import TOPICS
 from boxoffice.notifications import service as notifications
+from boxoffice.operations import service as operations
+from boxoffice.pages.assets import Assets
 from boxoffice.payments import service as payments
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
@@ -57,7 +59,17 @@ from boxoffice.tenants.domain import Plan
 from boxoffice.tenants.onboarding import Applicant, Onboarding
 
 Login = Literal["web", "worker"]
-SERVICES = ("tenants", "auth", "events", "bookings", "payments", "notifications", "storefront", "reference")
+SERVICES = (
+    "tenants",
+    "auth",
+    "events",
+    "bookings",
+    "payments",
+    "notifications",
+    "storefront",
+    "operations",
+    "reference",
+)
 API_VERSION = "1.0"  # of the public contract; it grows when something is added
 BANK_CONNECTIONS = 4
 
@@ -100,6 +112,7 @@ def services(process: Process) -> list[Service]:
     directory = process.directory
     url = settings.database_url
     at_work = process.login == "worker"
+    assets = Assets(storefront.BUILT)
     built = [
         tenants.build(
             database=database, peers=process.peers("tenants"), valkey=valkey, keyring=keyring,
@@ -128,13 +141,20 @@ def services(process: Process) -> list[Service]:
             public_url=f"http://{{slug}}.{settings.domain}:{settings.port}", smtp_url=settings.smtp_url,
             mail_from=settings.mail_from or f"tickets@{settings.domain}",
         ),
-        storefront.build(peers=process.peers("storefront")),
+        storefront.build(peers=process.peers("storefront"), assets=assets),
+        operations.build(
+            database=database, directory=directory, peers=process.peers("operations"), keyring=keyring, assets=assets,
+            shops=demo_shops(settings), shows_mail=not settings.smtp_url,
+        ),
     ]  # fmt: skip
     document = partial(contract.document, tuple(built), API_VERSION)
-    shops = {
-        tenant.name: f"http://{tenant.slug}.{settings.domain}:{settings.port}/" for tenant in TENANTS if settings.demo
-    }
-    return [*built, reference.build(document, shows_mail=not settings.smtp_url, shops=shops)]
+    return [*built, reference.build(document)]
+
+
+def demo_shops(settings: Settings) -> dict[str, str]:
+    """The demo's tenants, name to URL; none without the demo."""
+    tenants = TENANTS if settings.demo else ()
+    return {tenant.name: f"http://{tenant.slug}.{settings.domain}:{settings.port}/" for tenant in tenants}
 
 
 @asynccontextmanager

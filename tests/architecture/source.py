@@ -10,7 +10,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "boxoffice"
-SERVICES = ("tenants", "auth", "events", "bookings", "payments", "notifications", "storefront", "gateway", "registry")
+SERVICES = (
+    "tenants",
+    "auth",
+    "events",
+    "bookings",
+    "payments",
+    "notifications",
+    "storefront",
+    "operations",
+    "gateway",
+    "registry",
+)
 SQL = re.compile(
     r"^\s*(--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|CREATE|ALTER|DROP|TRUNCATE|LOCK|SET|RESET|GRANT"
     r"|REVOKE|BEGIN|DO|CALL|COPY|NOTIFY|LISTEN)\b"

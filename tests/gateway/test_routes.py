@@ -44,7 +44,8 @@ def test_what_is_not_meant_for_the_outside_has_none(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "service"),
     [("/api/tenants", "tenants"), ("/api/tenants/1/suspension", "tenants"), ("/api/auth/me", "auth"),
-     ("/dev/mail", "notifications"), ("/", "reference"), ("/api/events", None), ("/internal/x", None)],
+     ("/dev/mail", "notifications"), ("/", "operations"), ("/sagas/1/retry", "operations"),
+     ("/api/events", None), ("/internal/x", None)],
 )  # fmt: skip
 def test_the_operators_host_has_paths_of_its_own(path: str, service: str | None) -> None:
     rule = PLATFORM_ROUTES.find(path)

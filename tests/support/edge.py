@@ -14,7 +14,17 @@ from boxoffice.kernel.caller import Caller, Kind
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.tenancy import Directory, Tenant
 
-SERVICES = ("events", "bookings", "auth", "payments", "notifications", "tenants", "storefront", "reference")
+SERVICES = (
+    "events",
+    "bookings",
+    "auth",
+    "payments",
+    "notifications",
+    "tenants",
+    "storefront",
+    "operations",
+    "reference",
+)
 KNOWN_CALLER = Caller(kind=Kind.USER, id=uuid7())
 
 

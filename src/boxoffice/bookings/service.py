@@ -23,6 +23,7 @@ from boxoffice.bookings.inventory.holding import Holding
 from boxoffice.bookings.inventory.holds import Holds
 from boxoffice.bookings.inventory.live import Live
 from boxoffice.bookings.monitor.api import Compensation, Evidence, MonitorApi, SagaDetail, SagaItem, SagaQuery
+from boxoffice.bookings.monitor.reconciliation import BookingAccounts, Reconciliation
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.paging import Page, PageQuery
@@ -60,7 +61,9 @@ def build(
         routes=(
             *routes(api),
             *routes_of_giving_back(GivingBackApi(database, giving_back, keyring.secret("fingerprint"))),
-            *routes_of_the_monitor(MonitorApi(database, directory, giving_back, keyring.secret("fingerprint"))),
+            *routes_of_the_monitor(
+                MonitorApi(database, directory, giving_back, keyring.secret("fingerprint")), Reconciliation(database)
+            ),
         ),
         subscriptions=(
             on(messages.EventPublishing, bookings.publishing),
@@ -138,7 +141,7 @@ def routes_of_giving_back(api: GivingBackApi) -> tuple[Route, ...]:
     )  # fmt: skip
 
 
-def routes_of_the_monitor(api: MonitorApi) -> tuple[Route, ...]:
+def routes_of_the_monitor(api: MonitorApi, reconciliation: Reconciliation) -> tuple[Route, ...]:
     saga, host = "/api/sagas/{booking_id}", Host.PLATFORM
     unknown = ("404 booking_not_found",)
     return (
@@ -151,4 +154,6 @@ def routes_of_the_monitor(api: MonitorApi) -> tuple[Route, ...]:
               {202: SagaDetail}, body=Compensation, host=host, refusals=(*unknown, "409 cancellation_closed")),
         Route("POST", f"{saga}/refund-evidence", api.mark_refunded, Who.OPERATOR, "Record a refund made by hand",
               {202: SagaDetail}, body=Evidence, host=host, refusals=(*unknown, "404 refund_not_found")),
+        Route("GET", "/internal/reconciliation/bookings", reconciliation.page, Who.PEER,
+              "What bookings says of money and seats", {200: BookingAccounts}, query=PageQuery, also_suspended=True),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The edge's own pages, as plain HTML: the API's reference and the operator host's first page."""
+"""The edge's own page, as plain HTML: the API's reference."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -29,11 +29,6 @@ code{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:any
 dl{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.3rem 1.2rem;margin:.5rem 0 1.2rem}
 dt{font-weight:600}dd{margin:0;min-width:0}
 h3{font-size:1rem;margin:1rem 0 .3rem}
-.doors{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr));gap:1rem;padding:0;margin:0;
-list-style:none}
-.doors a{display:block;height:100%;padding:1.1rem 1.3rem;background:var(--raised);border:1px solid var(--line);
-border-radius:.8rem;color:var(--muted);text-decoration:none}
-.doors a:hover{border-color:var(--brand)}.doors b{display:block;color:var(--brand);font-size:1.1rem}
 @media(max-width:32rem){dl{grid-template-columns:1fr}dd{margin-bottom:.6rem}}
 """
 LIMITS = (("minimum", "from"), ("maximum", "to"), ("minLength", "at least"), ("maxLength", "at most"))
@@ -46,29 +41,6 @@ def page(title: str, head: str, body: str) -> str:
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style></head>'
         f"<body><header>{head}</header><main>{body}</main></body></html>"
     )
-
-
-def platform_front(shows_mail: bool, shops: Mapping[str, str]) -> str:
-    """Where an operator finds things while there is no console on this host; `shops` are the demo's, name to URL."""
-    doors = [
-        ("/api/docs", "API reference", "Tenants and sign-in of operators, for people to read."),
-        ("/api/openapi.json", "OpenAPI document", "The same for programs."),
-    ]
-    if shows_mail:
-        doors.insert(0, ("/dev/mail", "Mailbox", "No mail server is configured: all mail is kept here."))
-    selling = _doors((url, name, url) for name, url in shops.items())
-    return page(
-        "boxoffice: the platform",
-        "<h1>The platform</h1><p>This is the operator’s host. Organizers sell on hosts of their own.</p>",
-        (f"<h2>The demo’s shops</h2>{selling}" if shops else "") + f"<h2>For operators</h2>{_doors(doors)}",
-    )
-
-
-def _doors(doors: Iterable[tuple[str, str, str]]) -> str:
-    links = "".join(
-        f'<li><a href="{escape(to)}"><b>{escape(name)}</b>{escape(says)}</a></li>' for to, name, says in doors
-    )
-    return f'<ul class="doors">{links}</ul>'
 
 
 def reference(document: Mapping[str, Any]) -> str:

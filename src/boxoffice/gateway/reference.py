@@ -1,4 +1,4 @@
-"""The API's reference: a host's OpenAPI document, a page that people can read, and the operator host's first page."""
+"""The API's reference: a host's OpenAPI document, and the same as a page that people can read."""
 
 import base64
 import hashlib
@@ -16,9 +16,9 @@ Document = dict[str, Any]
 HTML = ("text/html",)
 
 
-def build(document: Callable[[], Document], *, shows_mail: bool, shops: Mapping[str, str]) -> Service:
-    """The service reference. `document` is asked once, when every service has its routes; `shops` are the demo's."""
-    reference = Reference(document, shows_mail, shops)
+def build(document: Callable[[], Document]) -> Service:
+    """The service reference. `document` is asked once, when every service has its routes."""
+    reference = Reference(document)
     return Service(
         name="reference",
         routes=(
@@ -26,8 +26,6 @@ def build(document: Callable[[], Document], *, shows_mail: bool, shops: Mapping[
                   {200: dict[str, Any]}, host=Host.BOTH),
             Route("GET", "/api/docs", reference.page, Who.ANYONE, "This host's API for people to read", {200: None},
                   host=Host.BOTH, produces=HTML),
-            Route("GET", "/", reference.platform_front, Who.ANYONE, "Where to go from here", {200: None},
-                  host=Host.PLATFORM, produces=HTML),
         ),
     )  # fmt: skip
 
@@ -35,9 +33,8 @@ def build(document: Callable[[], Document], *, shows_mail: bool, shops: Mapping[
 class Reference:
     """Rendered at the first request of each kind of host, then kept."""
 
-    def __init__(self, document: Callable[[], Document], shows_mail: bool, shops: Mapping[str, str]) -> None:
+    def __init__(self, document: Callable[[], Document]) -> None:
         self._document = document
-        self._front = pages.platform_front(shows_mail, shops).encode()
         self._rendered: dict[str, tuple[bytes, bytes]] = {}
 
     async def openapi(self, call: Call) -> Answer:
@@ -50,9 +47,6 @@ class Reference:
 
     async def page(self, call: Call) -> Answer:
         return _page(self._of_host(call)[1])
-
-    async def platform_front(self, call: Call) -> Answer:
-        return _page(self._front)
 
     def _of_host(self, call: Call) -> tuple[bytes, bytes]:
         host = PLATFORM if call.tenant is None else "tenant"

@@ -62,12 +62,17 @@ PLATFORM_RULES: tuple[Rule, ...] = (
     Rule("/api/sagas", "bookings"),
     Rule("/api/auth", "auth"),
     Rule("/api/auth/login", "auth", writes="sign_in"),
+    Rule("/api/sagas", "bookings"),
+    Rule("/api/dead-letters", "operations"),
+    Rule("/api/reconciliation", "operations"),
+    Rule("/api/audit", "operations"),
     Rule("/.well-known/jwks.json", "auth"),
     Rule("/dev/mail", "notifications"),
     Rule("/api/docs", "reference"),
     Rule("/api/openapi.json", "reference"),
     Rule("/assets", "storefront", reads="pages"),
-    Rule("/", "reference", reads="pages", writes="pages"),
+    Rule("/", "operations", reads="pages", writes="pages"),
+    Rule("/login", "operations", reads="pages", writes="sign_in"),
 )
 
 # Never served to the outside, whoever asks.

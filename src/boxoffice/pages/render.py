@@ -1,7 +1,7 @@
 """Templates to pages: the host's look, the built assets, and a content policy that lets nothing else in."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from boxoffice.pages.session import Visitor
 from boxoffice.pages.theme import Theme, theme_css
 
 HTML = "text/html; charset=utf-8"
+NO_FILTERS: Mapping[str, Callable[..., Any]] = {}
 SHARED = Path(__file__).parent / "templates"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
@@ -35,9 +36,17 @@ class Renderer:
 
     `templates` are the service's own and win over the shared ones of the same name; its `base.html` is the frame of
     them all. `style` is the entry of the build that every page loads; `look_of` a host (None: the platform's).
+    `filters` are what its templates say values with.
     """
 
-    def __init__(self, assets: Assets, templates: Path, style: str, look_of: Callable[[Tenant | None], Look]) -> None:
+    def __init__(
+        self,
+        assets: Assets,
+        templates: Path,
+        style: str,
+        look_of: Callable[[Tenant | None], Look],
+        filters: Mapping[str, Callable[..., Any]] = NO_FILTERS,
+    ) -> None:
         self._assets = assets
         self._page = assets.entry(style)
         self._look_of = look_of
@@ -48,6 +57,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters.update(filters)
 
     def page(
         self, template: str, tenant: Tenant | None, visitor: Visitor, *, status: int = 200, island: str | None = None,
