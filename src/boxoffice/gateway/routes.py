@@ -59,7 +59,6 @@ TENANT_RULES: tuple[Rule, ...] = (
 )
 PLATFORM_RULES: tuple[Rule, ...] = (
     Rule("/api/tenants", "tenants"),
-    Rule("/api/sagas", "bookings"),
     Rule("/api/auth", "auth"),
     Rule("/api/auth/login", "auth", writes="sign_in"),
     Rule("/api/sagas", "bookings"),

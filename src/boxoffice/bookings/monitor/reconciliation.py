@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -59,22 +60,22 @@ ACCOUNTS = """
 
 async def accounts(tx: Tx, after: UUID | None, limit: int) -> Sequence[BookingAccount]:
     """Bookings in the order of their ids, behind `after`."""
-    found = []
-    for row in await tx.db.fetch(ACCOUNTS, after, limit):
-        saga = msgspec.json.decode(row["payload"], type=Saga)
-        done = [refund for refund in saga.refunds if refund.done]
-        found.append(
-            BookingAccount(
-                booking_id=row["id"], reference=row["reference"], status=public_status(saga.state),
-                awaiting=saga.state in BEFORE_MONEY, currency=row["currency"],
-                captured_minor=sum(saga.total_minor for each in saga.attempts if each.status is AttemptStatus.CAPTURED),
-                refunded_minor=sum(refund.amount_minor for refund in done if refund.evidence is None),
-                refunding_minor=sum(refund.amount_minor for refund in saga.open_refunds),
-                by_hand_minor=sum(refund.amount_minor for refund in done if refund.evidence is not None), kept_minor=saga.kept_minor, valid_minor=row["valid_minor"], lines=row["lines"], held=row["held"],
-                sold=row["sold"], hold_until=row["hold_until"], changed_at=row["updated_at"],
-            )
-        )  # fmt: skip
-    return found
+    rows = await tx.db.fetch(ACCOUNTS, after, limit)
+    return [_account(row, msgspec.json.decode(row["payload"], type=Saga)) for row in rows]
+
+
+def _account(row: Any, saga: Saga) -> BookingAccount:
+    done = [refund for refund in saga.refunds if refund.done]
+    return BookingAccount(
+        booking_id=row["id"], reference=row["reference"], status=public_status(saga.state),
+        awaiting=saga.state in BEFORE_MONEY, currency=row["currency"],
+        captured_minor=sum(saga.total_minor for each in saga.attempts if each.status is AttemptStatus.CAPTURED),
+        refunded_minor=sum(refund.amount_minor for refund in done if refund.evidence is None),
+        refunding_minor=sum(refund.amount_minor for refund in saga.open_refunds),
+        by_hand_minor=sum(refund.amount_minor for refund in done if refund.evidence is not None),
+        kept_minor=saga.kept_minor, valid_minor=row["valid_minor"], lines=row["lines"], held=row["held"],
+        sold=row["sold"], hold_until=row["hold_until"], changed_at=row["updated_at"],
+    )  # fmt: skip
 
 
 class Reconciliation:

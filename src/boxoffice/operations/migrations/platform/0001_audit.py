@@ -22,4 +22,4 @@ def upgrade() -> None:
         );
         CREATE INDEX audit_by_time ON platform.audit (at, id);
     """)
-    op.execute(f'REVOKE UPDATE, DELETE, TRUNCATE ON platform.audit FROM "{roles().platform}", "{roles().worker}"')
+    op.execute(f'REVOKE UPDATE, DELETE ON platform.audit FROM "{roles().platform}", "{roles().worker}"')
