@@ -64,7 +64,7 @@ class Furnisher:
         known = {
             "event_id": str(uuid4()) if calls_off else acme.event, "hold_id": str(uuid4()), "booking_id": str(uuid4()),
             "tenant_id": self.world.spare.id, "notification_id": str(uuid4()), "mail_id": self.world.mail,
-            "provider": "simulated", "reference": "none",
+            "letter_id": str(uuid4()), "provider": "simulated", "reference": "none",
             "name": f"{acme.plan_hash}.json" if "plans" in name else self.world.asset,
         }  # fmt: skip
         return {part: value for part, value in known.items() if "{" + part + "}" in name}

@@ -36,8 +36,9 @@ INPUT = {name for name, (path, method) in OPERATIONS.items() if (
     "requestBody" in (described := DOCUMENT["paths"][path][method])
     or any(parameter["in"] == "query" for parameter in described["parameters"])
 )}  # fmt: skip
-# Their success needs what only the simulated bank or the mail server can say; other tests have it.
+# Their success needs what only the simulated bank, the mail server or a defect can bring about; other tests have it.
 SERVED_ELSEWHERE = {
+    "POST /api/dead-letters/{letter_id}/redrive", "DELETE /api/dead-letters/{letter_id}",
     "POST /api/notifications/dead/{notification_id}/redrive", "POST /api/payments/simulated/{reference}",
     "POST /api/payments/webhooks/{provider}",
 }  # fmt: skip

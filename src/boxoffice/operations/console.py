@@ -99,7 +99,7 @@ class Console(PageDoors):
         sagas = await visitor.ask("bookings", f"/api/sagas?{asked}", Sagas)
         more = _more("/sagas", sagas.next_cursor, tenant=query.tenant, status=query.status)
         return self._page(
-            "sagas.html", visitor, "/sagas", sagas=sagas.items, status=query.status, tenant=query.tenant, next_page=more
+            "sagas.html", visitor, "/sagas", sagas=sagas.items, which=query.status, chosen=query.tenant, next_page=more
         )
 
     async def saga(self, call: Call, visitor: Visitor) -> Answer:
@@ -123,7 +123,7 @@ class Console(PageDoors):
         letters = await visitor.ask("operations", f"/api/dead-letters?{_asked(query)}", DeadLetters)
         more = _more("/dead-letters", letters.next_cursor, tenant=query.tenant)
         return self._page(
-            "dead_letters.html", visitor, "/dead-letters", letters=letters.items, tenant=query.tenant, next_page=more,
+            "dead_letters.html", visitor, "/dead-letters", letters=letters.items, chosen=query.tenant, next_page=more,
             **_notice(query),
         )  # fmt: skip
 
@@ -140,7 +140,7 @@ class Console(PageDoors):
         rows = await visitor.ask("operations", f"/api/reconciliation?{_asked(query)}", Disagreements)
         more = _more("/reconciliation", rows.next_cursor, tenant=query.tenant)
         return self._page(
-            "reconciliation.html", visitor, "/reconciliation", rows=rows.items, tenant=query.tenant, next_page=more
+            "reconciliation.html", visitor, "/reconciliation", rows=rows.items, chosen=query.tenant, next_page=more
         )
 
     async def tenants(self, call: Call, visitor: Visitor) -> Answer:
