@@ -19,7 +19,7 @@ from boxoffice.operations.domain import Booked, Kind, Paid
 
 READ_AT_ONCE = 100
 BEGINNING = UUID(int=0)  # before every booking
-PIECE = timedelta(seconds=2)  # an answer is not longer in the making: the rest is behind its cursor
+PIECE = timedelta(seconds=1)  # an answer is not longer in the making: the rest is behind its cursor
 Told = TypeVar("Told", Booked, Paid)
 
 

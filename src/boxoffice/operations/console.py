@@ -90,7 +90,7 @@ class Console(PageDoors):
         )
         return self._page(
             "overview.html", visitor, "/", stats=stats, tenants=tenants.items, operator=operator.email,
-            now=datetime.now(UTC),
+            now=datetime.now(UTC), shows_mail=self._shows_mail,
         )  # fmt: skip
 
     async def sagas(self, call: Call, visitor: Visitor) -> Answer:
@@ -178,6 +178,8 @@ async def _stat(visitor: Visitor, name: str, service: str, path: str, says: str,
         if refusal.status == 401:
             raise
         return Stat(name, "–", "not known right now", page)
+    if not found.items and found.next_cursor:
+        return Stat(name, "0", "in the part looked at so far", page)
     count = f"{len(found.items)}{'+' if found.next_cursor else ''}"
     return Stat(name, count, says, page, alerting and bool(found.items))
 
