@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from boxoffice.operations.comparing import TenantOf
+from boxoffice.operations.comparing import OfTenant
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     """A saga in a list."""
 
     booking_id: UUID
-    tenant: TenantOf
+    tenant: OfTenant
     reference: str
     status: str
     since: datetime
@@ -78,7 +78,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 class SagaDetail(msgspec.Struct, frozen=True, kw_only=True):
     """All that bookings knows of one saga."""
 
-    tenant: TenantOf
+    tenant: OfTenant
     booking: Booking
     reason: str | None = None
     attempts: list[Attempt] = []

@@ -15,7 +15,7 @@ from boxoffice.kernel.dead_letters import Letter
 from boxoffice.kernel.route import Answer, Call, path_id
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
 from boxoffice.operations import actions, store
-from boxoffice.operations.comparing import Comparing, Disagreement, TenantOf
+from boxoffice.operations.comparing import Comparing, Disagreement, OfTenant
 from boxoffice.operations.store import Entry
 
 COMPARED = (Status.ACTIVE, Status.SUSPENDED)
@@ -39,7 +39,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message that a group could not handle. `value` is its JSON, or, if it is none, its bytes in base64."""
 
     id: UUID
-    tenant: TenantOf
+    tenant: OfTenant
     group: str
     topic: str
     type: str
@@ -127,7 +127,7 @@ def _operator(call: Call) -> UUID:
 
 def _shown(letter: Letter, tenant: Tenant) -> DeadLetter:
     return DeadLetter(
-        id=letter.id, tenant=TenantOf(id=tenant.id, slug=tenant.slug), group=letter.group, topic=letter.topic,
+        id=letter.id, tenant=OfTenant(id=tenant.id, slug=tenant.slug), group=letter.group, topic=letter.topic,
         type=letter.type, subject=letter.subject, attempts=letter.attempts, error=letter.error,
         died_at=letter.died_at, headers=letter.headers, value=_value(letter.value),
     )  # fmt: skip

@@ -23,7 +23,7 @@ PIECE = timedelta(seconds=1)  # an answer is not longer in the making: the rest 
 Told = TypeVar("Told", Booked, Paid)
 
 
-class TenantOf(msgspec.Struct, frozen=True, kw_only=True):
+class OfTenant(msgspec.Struct, frozen=True, kw_only=True):
     """Whose it is."""
 
     id: UUID
@@ -57,7 +57,7 @@ class SeatsTold(msgspec.Struct, frozen=True, kw_only=True):
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
     """A booking about which not all say the same; null where somebody does not know it or gave no answer."""
 
-    tenant: TenantOf
+    tenant: OfTenant
     booking_id: UUID
     reference: str | None
     status: str | None
@@ -135,7 +135,7 @@ def _disagreement(
 ) -> Disagreement:
     changed_at = domain.changed_at(booked, paid)
     return Disagreement(
-        tenant=TenantOf(id=tenant.id, slug=tenant.slug), booking_id=booking_id,
+        tenant=OfTenant(id=tenant.id, slug=tenant.slug), booking_id=booking_id,
         reference=booked.reference if booked else None, status=booked.status if booked else None,
         kind=kinds[0], kinds=kinds, currency=booked.currency if booked else None,
         bookings=_told_by_bookings(booked) if booked else None,
