@@ -1,6 +1,7 @@
 """Real ids, tokens and bodies for generated requests, so that they get past the first check and deep into the code."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import count, cycle
 from threading import Event
 from typing import Any
@@ -23,7 +24,8 @@ class Furnisher:
     def __init__(self, world: World, session: requests.Session) -> None:
         self.world = world
         self._session = session
-        self._turn, self._asked = count(), count()
+        self._turn = count()
+        self._asked: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(lambda: count(1))  # by door and role
         self._rest = Event()
         self._seen: dict[str, str] = {}  # what may be looked at again and again
         self._wishes = cycle(({}, {"best_available": {"quantity": 2}}, {"areas": [{"zone": "stalls", "quantity": 1}]}))
@@ -71,7 +73,7 @@ class Furnisher:
 
     def ask(self, name: str, case: Any, host: str, role: str) -> Any:
         """Send a good case, two times out of three with what it needs to be served to this role."""
-        furnish = self._furnish.get(name) if next(self._asked) % 3 else None
+        furnish = self._furnish.get(name) if next(self._asked[name, role]) % 3 else None
         if furnish is not None:
             furnish(case, host, role)
         if "Idempotency-Key" in case.headers:
