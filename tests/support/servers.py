@@ -10,13 +10,16 @@ from boxoffice.embedded.servers import EmbeddedServers, left_behind
 from boxoffice.startup import StartupProblem
 
 PREFIX = "boxoffice-test-"
+FLEETING = {"fsync": "off", "full_page_writes": "off"}
+"""Only a machine that crashes could lose data by this, and then nobody looks for it; killed servers lose nothing.
+A session makes a thousand tenants, each of many files: to sync them took a minute at its end."""
 
 
 @asynccontextmanager
 async def temporary_servers() -> AsyncIterator[EmbeddedServers]:
     await _remove_what_killed_sessions_left()
     with temporary_folder() as folder:
-        async with EmbeddedServers(folder / "data", max_connections=200) as servers:
+        async with EmbeddedServers(folder / "data", max_connections=200, postgres_options=FLEETING) as servers:
             yield servers
 
 
