@@ -49,6 +49,11 @@ class Town:
         id: str = (await eventually(booked)).json["id"]
         return id
 
+    async def until_stripe_is_asked(self) -> None:
+        """The choice of a provider travels by message; a method that only Stripe has tells that it has arrived."""
+        guest = await self.platform.guest(self.slug)
+        await self.action(await self.book(guest, 39, "checkout"), guest)
+
     async def action(self, booking: str, guest: str) -> str:
         """Where the buyer is sent to."""
 
@@ -57,7 +62,7 @@ class Town:
             next_action = shown.json["next_action"]
             return str(next_action["url"]) if next_action else ""
 
-        return await eventually(url)
+        return await eventually(url, within=30)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,9 @@ async def town() -> AsyncIterator[Town]:
                     f"sk_test_{slug}", base_addresses={"api": url}, http_client=stripe.AIOHTTPClient(session=session)
                 )
                 await choose_stripe(platform, slug, client)
-                yield Town(platform, slug, await platform.event(slug), client, browser)
+                town = Town(platform, slug, await platform.event(slug), client, browser)
+                await town.until_stripe_is_asked()
+                yield town
         finally:
             simulator.send_signal(signal.SIGTERM)
             code = await asyncio.to_thread(simulator.wait, 20)

@@ -46,13 +46,14 @@ REFUND = "payments.refund"
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 async def requested(tx: Tx, batch: Sequence[Received[BookingRequested]]) -> None:
-    """Write each attempt once and have it charged at once."""
+    """Write each attempt once and have it charged at once, by the provider whose methods bookings was told of."""
+    provider = await store.chosen_provider(tx) or tx.tenant.settings.payment_provider
     wanted = [
         Payment(
             id=uuid7(), booking_id=message.body.booking_id, attempt=message.body.attempt,
             amount_minor=message.body.amount_minor, currency=message.body.currency,
             method=message.body.payment_method, reference=message.body.reference, status=Status.REQUESTED,
-            provider=tx.tenant.settings.payment_provider,
+            provider=provider,
         )
         for message in batch
     ]  # fmt: skip
@@ -104,12 +105,14 @@ class MethodsOffer:
     providers: Providers
 
     async def tenant_created(self, tx: Tx, batch: Sequence[Received[TenantCreated]]) -> None:
-        self._offer(tx, tx.tenant.settings.payment_provider, batch[-1].id)
+        await self._offer(tx, tx.tenant.settings.payment_provider, batch[-1].id)
 
     async def tenant_changed(self, tx: Tx, batch: Sequence[Received[TenantChanged]]) -> None:
-        self._offer(tx, batch[-1].body.payment_provider, batch[-1].id)
+        await self._offer(tx, batch[-1].body.payment_provider, batch[-1].id)
 
-    def _offer(self, tx: Tx, provider: str, cause: UUID) -> None:
+    async def _offer(self, tx: Tx, provider: str, cause: UUID) -> None:
+        """Keep the choice and tell it in one transaction: the directory may be half a second older than a message."""
+        await store.choose_provider(tx, provider)
         methods = self.providers[provider](tx.tenant).methods
         tx.publish(PaymentMethodsChanged(tenant_id=tx.tenant.id, methods=list(methods)), causation=cause)
 

@@ -295,3 +295,18 @@ def _refund(row: Any) -> Refund:
         currency=row["currency"], status=RefundStatus(row["status"]), reason=row["reason"], asked=row["asked"],
         refused=row["refused"],
     )  # fmt: skip
+
+
+async def choose_provider(tx: Tx, provider: str) -> None:
+    """From now on payments go to this provider."""
+    await tx.db.execute(
+        """INSERT INTO payment_account (provider) VALUES ($1)
+           ON CONFLICT (only_one) DO UPDATE SET provider = excluded.provider""",
+        provider,
+    )
+
+
+async def chosen_provider(tx: Tx) -> str | None:
+    """The provider payments go to; None before anything was heard of it."""
+    provider: str | None = await tx.db.fetchval("SELECT provider FROM payment_account")
+    return provider
