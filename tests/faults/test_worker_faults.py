@@ -76,7 +76,7 @@ async def test_a_worker_halted_in_a_transaction_is_replaced_and_changes_nothing_
         process.send_signal(signal.SIGSTOP)
 
         async with working(database, directory, noting(group, "successor"), lease=LEASE_SECONDS) as bus:
-            await eventually(lambda: _noted(database, tenant, 20), within=60)
+            await eventually(lambda: _noted(database, tenant, 20), within=20)
             process.send_signal(signal.SIGCONT)
             more = await tell(database, tenant, 20)
             await eventually(lambda: _noted(database, tenant, 40), within=20)
@@ -98,7 +98,7 @@ async def test_a_worker_killed_in_a_transaction_is_replaced(
         process.kill()
 
         async with working(database, directory, noting(group, "successor"), lease=LEASE_SECONDS):
-            await eventually(lambda: _noted(database, tenant, 20), within=60)
+            await eventually(lambda: _noted(database, tenant, 20), within=20)
 
     assert sorted(id for id, _ in await notes(database, tenant)) == sorted(ids)
 

@@ -62,7 +62,7 @@ class Town:
             next_action = shown.json["next_action"]
             return str(next_action["url"]) if next_action else ""
 
-        return await eventually(url, within=30)
+        return await eventually(url)
 
 
 @pytest.fixture(scope="module")

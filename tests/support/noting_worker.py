@@ -22,7 +22,9 @@ def noting(group: str, worker_name: str, seconds: float = 0.0) -> Service:
         await tx.db.execute(NOTE, [message.id for message in messages], worker_name)
         if seconds:
             print("noting", flush=True)  # noqa: T201
-            await tx.db.execute("SELECT pg_sleep($1)", seconds)
+            # A simple query: halted between the parts of a prepared one, a session counts as busy and not as idle in
+            # its transaction, and only transaction_timeout ends it.
+            await tx.db.execute(f"SELECT pg_sleep({seconds:f})")
 
     return Service(group, subscriptions=[on(Noted, note)])
 
