@@ -2,7 +2,8 @@
 #   make up      start the platform (Ctrl-C stops it)      make lock     renew requirements.lock
 #   make check   format, lint, types, architecture         make format   put code into the house's form
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
-#   make web     build the pages' scripts and styles       make bench    measure the on-sale rush (BENCH="--buyers 200")
+#   make prove   the long proofs: faults, models           make bench    measure the on-sale rush (BENCH="--buyers 200")
+#   make web     build the pages' scripts and styles
 
 PYTHON ?= python3
 VENV   := .venv
@@ -13,7 +14,7 @@ ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
 WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 fail    = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: help up web check test bench format lock clean
+.PHONY: help up web check test prove bench format lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -38,6 +39,9 @@ test: $(VENV)/ready $(ASSETS)
 	  || $(call fail,the browser tests need Chromium: install it as root with apt-get install chromium)
 	$(NPM) test
 	$(RUN) -m pytest -m 'not prove'
+
+prove: $(VENV)/ready $(ASSETS)
+	$(RUN) -m pytest -m prove
 
 bench: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.rush $(BENCH)
