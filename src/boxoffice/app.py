@@ -32,7 +32,7 @@ from boxoffice.gateway import reference
 from boxoffice.gateway.app import Gateway
 from boxoffice.gateway.exchange import ASGIApp
 from boxoffice.gateway.steps import Gate
-from boxoffice.kernel import bootstrap, idempotency, telemetry, walls, worker
+from boxoffice.kernel import bootstrap, idempotency, walls, worker
 from boxoffice.kernel import migrate as migrations
 from boxoffice.kernel.bus.pglog import PgLog
 from boxoffice.kernel.caller import Caller
@@ -54,6 +54,7 @@ from boxoffice.payments import service as payments
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 from boxoffice.storefront import service as storefront
+from boxoffice.telemetry import logs
 from boxoffice.tenants import service as tenants
 from boxoffice.tenants.domain import Plan
 from boxoffice.tenants.onboarding import Applicant, Onboarding
@@ -225,13 +226,13 @@ def gateway(parts: Process) -> Gateway:
 
 def build_web(settings: Settings) -> Web:
     """All services behind the gateway, as one ASGI application."""
-    telemetry.configure_logging("web", settings.log_format)
+    logs.configure("web", settings.log_format)
     return Web(settings)
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """Relay, consumers, timers, senders and provisioning until `stop`; serves the admin port meanwhile."""
-    telemetry.configure_logging("worker", settings.log_format)
+    logs.configure("worker", settings.log_format)
     async with process(settings, "worker") as parts:
         bus = PgLog(parts.database, lease_seconds=settings.lease_seconds)
         await bus.declare(TOPICS)

@@ -8,8 +8,9 @@ import pytest
 
 from boxoffice import app, messages, published
 from boxoffice.__main__ import cli
-from boxoffice.kernel import telemetry, walls
+from boxoffice.kernel import walls
 from boxoffice.settings import PREFIX, Settings
+from boxoffice.telemetry import metrics
 from tests.architecture.source import ROOT, Module, modules
 
 DOCS = ROOT / "docs"
@@ -81,12 +82,12 @@ def test_operations_tells_every_setting_with_its_default() -> None:
 
 
 def test_operations_tells_every_metric() -> None:
-    counters = {f"{name}_total" for name in telemetry.COUNTERS}
+    counters = {f"{name}_total" for name in metrics.COUNTERS}
     own = {"http_server_requests_total", "http_server_request_duration_seconds"}
 
     told_of = set(re.findall(r"^\| `([a-z_]+)` \|", section(operations(), "Metrics"), re.MULTILINE))
 
-    assert told_of == {*telemetry.GAUGES, *counters, *own}
+    assert told_of == {*metrics.GAUGES, *counters, *own}
 
 
 def test_security_tells_everything_that_doctor_tries() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 
 from boxoffice.kernel.errors import Invalid, Malformed
-from boxoffice.kernel.redaction import holds_card_number
+from boxoffice.telemetry.redaction import holds_card_number
 
 DEEPEST = 32
 READ_AT_ONCE = 1024 * 1024

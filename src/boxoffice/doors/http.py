@@ -19,12 +19,12 @@ from boxoffice.doors.hosts import PLATFORM, Hosts
 from boxoffice.doors.identity import Verifier, invalid_token
 from boxoffice.doors.request import Receive, Scope, Send
 from boxoffice.doors.router import Router
-from boxoffice.kernel import telemetry
 from boxoffice.kernel.caller import ANONYMOUS, Caller, Kind
 from boxoffice.kernel.errors import Forbidden, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.route import Answer, Call, Host, Route, Who
 from boxoffice.kernel.tenancy import Directory, Tenant
+from boxoffice.telemetry import metrics
 
 if TYPE_CHECKING:
     from boxoffice.kernel.service import Service
@@ -122,7 +122,7 @@ class Application:
                 answer = failed(fault, self._name, request_id)
             await _send(scope, send, answer, request_id or str(uuid7()))
             seconds = time.perf_counter() - began
-            telemetry.observe_request(self._name, scope.get("route", "none"), scope["method"], answer.status, seconds)
+            metrics.observe_request(self._name, scope.get("route", "none"), scope["method"], answer.status, seconds)
         finally:
             reset_contextvars(**bound)
         return None

@@ -14,8 +14,8 @@ from boxoffice.gateway.answers import RenderError, finish, send_fault, send_page
 from boxoffice.gateway.credentials import guest_cookie
 from boxoffice.gateway.exchange import ASGIApp, Exchange
 from boxoffice.gateway.steps import STEPS, Gate, too_large
-from boxoffice.kernel import telemetry
 from boxoffice.kernel.errors import NotFound, Refusal
+from boxoffice.telemetry import metrics
 
 BODY_SECONDS = 60.0
 PROBLEM = (b"content-type", CONTENT_TYPE.encode())
@@ -45,10 +45,10 @@ class Gateway:
         except Exception as fault:
             await self._fail(exchange, reply, fault)
         finally:
-            telemetry.observe_edge(_slug(exchange), reply.status)
+            metrics.observe_edge(_slug(exchange), reply.status)
             if not reply.forwarded:
                 seconds = time.perf_counter() - began
-                telemetry.observe_request("gateway", "refused", scope["method"], reply.status, seconds)
+                metrics.observe_request("gateway", "refused", scope["method"], reply.status, seconds)
 
     async def _pass_on(self, exchange: Exchange, receive: Receive, reply: "Reply") -> None:
         for step in STEPS:
@@ -72,8 +72,8 @@ class Gateway:
         if reply.status:
             raise refusal  # the service has begun to answer: all that is left is to cut the connection
         if refusal.status == 429:
-            tenant = telemetry.tenant_label(_slug(exchange))
-            telemetry.count("rate_limited", tenant=tenant, rate_class=_rate_class(refusal))
+            tenant = metrics.tenant_label(_slug(exchange))
+            metrics.count("rate_limited", tenant=tenant, rate_class=_rate_class(refusal))
         await send_refusal(exchange, refusal, reply.unfinished, self._render_error)
 
 

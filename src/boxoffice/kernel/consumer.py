@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from boxoffice.kernel import inbox, retries, telemetry
+from boxoffice.kernel import inbox, retries
 from boxoffice.kernel.bus.port import Bus, Fenced, Member, Portion
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import NotFound, Unavailable
@@ -19,6 +19,7 @@ from boxoffice.kernel.retries import Parked, Policy
 from boxoffice.kernel.service import Service, Subscription
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.wake import pause as wait
+from boxoffice.telemetry import metrics
 
 POLL_MESSAGES = 1_000
 BATCH_MESSAGES = 250  # of one tenant, in one transaction
@@ -130,7 +131,7 @@ class Consumer:
         """All in one transaction or, when that fails, each in its own, so that only the bad one is parked."""
         try:
             await self._transact(tenant, messages)
-            telemetry.count("messages_handled", len(messages), group=self.group, outcome="done")
+            metrics.count("messages_handled", len(messages), group=self.group, outcome="done")
         except Exception as fault:
             if len(messages) > 1:
                 log.info("batch_taken_apart", group=self.group, messages=len(messages), fault=repr(fault))
@@ -138,7 +139,7 @@ class Consumer:
                     await self._handle_batch(tenant, [message])
             else:
                 log.warning("message_failed", group=self.group, type=messages[0].type, exc_info=fault)
-                telemetry.count("messages_handled", group=self.group, outcome="failed")
+                metrics.count("messages_handled", group=self.group, outcome="failed")
                 await self._fail(messages[0], fault)
 
     async def _transact(self, tenant: Tenant, messages: Sequence[Envelope]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from boxoffice.kernel import telemetry
 from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.database import Database
+from boxoffice.telemetry import metrics
 
 SAMPLE_SECONDS = 5.0
 log = structlog.get_logger("gauges")
@@ -48,8 +48,8 @@ class Sampler:
             outbox = await db.fetchrow(OUTBOX)
             timers = await db.fetch(TIMERS)
             parked, buried = await db.fetch(PARKED), await db.fetch(BURIED)
-        telemetry.gauge("outbox_messages", outbox["messages"])
-        telemetry.gauge("outbox_age_seconds", outbox["age"])
+        metrics.gauge("outbox_messages", outbox["messages"])
+        metrics.gauge("outbox_age_seconds", outbox["age"])
         found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         for row in timers:
             found["timers_waiting", (("kind", row["kind"]),)] = row["waiting"]
@@ -59,16 +59,16 @@ class Sampler:
         for group in self._groups:
             found |= _lag(group, await self._bus.lag(group))
         for name, labels in self._seen - found.keys():
-            telemetry.gauge(name, 0, **dict(labels))
+            metrics.gauge(name, 0, **dict(labels))
         for (name, labels), value in found.items():
-            telemetry.gauge(name, value, **dict(labels))
+            metrics.gauge(name, value, **dict(labels))
         self._seen |= found.keys()
 
 
 async def watch_pool(database: Database, process: str, stop: asyncio.Event) -> None:
     """Tell how many of this process's connections are in use, until `stop`."""
     while not stop.is_set():
-        telemetry.gauge("pool_connections_in_use", database.connections_in_use, process=process)
+        metrics.gauge("pool_connections_in_use", database.connections_in_use, process=process)
         await _pause(stop)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import uvicorn
 
-from boxoffice.kernel import telemetry
+from boxoffice.telemetry import metrics
 
 CHECK_SECONDS = 2.0
 
@@ -40,7 +40,7 @@ class Health:
                 content = msgspec.json.encode({"status": status, "checks": found})
                 return (200 if status == "ready" else 503), "application/json", content
             case "/metrics":
-                return 200, telemetry.EXPOSITION_TYPE, await asyncio.to_thread(telemetry.exposition)
+                return 200, metrics.EXPOSITION_TYPE, await asyncio.to_thread(metrics.exposition)
             case _:
                 return 404, "application/json", b'{"status":"not_found"}'
 

@@ -8,13 +8,14 @@ from uuid import UUID
 
 import structlog
 
-from boxoffice.kernel import telemetry, timers
+from boxoffice.kernel import timers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.service import Sender, Service, TimerHandler
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.timers import Due
 from boxoffice.kernel.wake import TIMERS, rest
+from boxoffice.telemetry import metrics
 
 CLAIM_TIMERS = 200
 LANE_TASKS = 8  # groups of one kind, each of one tenant, at work at once
@@ -106,14 +107,14 @@ class Lanes:
         try:
             with structlog.contextvars.bound_contextvars(timer=kind, tenant=str(tenant_id), dues=len(dues)):
                 await self._works[kind](await self._directory.by_id(tenant_id), dues)
-                telemetry.count("timers_fired", len(dues), kind=kind, outcome="done")
+                metrics.count("timers_fired", len(dues), kind=kind, outcome="done")
         except Exception as fault:
             if len(dues) > 1:
                 for due in dues:
                     await self._work(kind, tenant_id, [due])
             else:
                 log.warning("timer_failed", kind=kind, attempts=dues[0].attempts, exc_info=fault)
-                telemetry.count("timers_fired", kind=kind, outcome="failed")
+                metrics.count("timers_fired", kind=kind, outcome="failed")
                 await self._put_off(dues)
         finally:
             for due in dues:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from boxoffice.kernel import inbox, leases, retries, telemetry
+from boxoffice.kernel import inbox, leases, retries
 from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.consumer import Consumer
 from boxoffice.kernel.database import Database
@@ -20,6 +20,7 @@ from boxoffice.kernel.service import Loop, Service
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.kernel.wake import OUTBOX, rest
 from boxoffice.kernel.wake import pause as wait
+from boxoffice.telemetry import metrics
 
 RELAY_MESSAGES = 500
 RELAY_SECONDS_LEAST, RELAY_SECONDS_MOST = 0.005, 0.1
@@ -134,7 +135,7 @@ def _relaying(bus: Bus, database: Database, state: State) -> Loop:
                 moved, pause = 0, RELAY_SECONDS_MOST
             else:
                 state.came_round("relay")
-                telemetry.count("messages_relayed", moved)
+                metrics.count("messages_relayed", moved)
             if moved:
                 pause = RELAY_SECONDS_LEAST
                 await asyncio.sleep(GATHER_SECONDS)

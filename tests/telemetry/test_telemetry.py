@@ -9,33 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxoffice.kernel.redaction import HIDDEN, clean_text, is_card_number, redact
-from boxoffice.kernel.telemetry import OTHER_TENANTS, TENANT_LABELS, tenant_label
+from boxoffice.telemetry.metrics import OTHER_TENANTS, TENANT_LABELS, tenant_label
+from boxoffice.telemetry.redaction import HIDDEN, clean_text, is_card_number, redact
 
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 TICKET = "T1.eyJraWQiOiJrMSIsInQiOiIxIn0x.c2lnbmF0dXJlc2lnbmF0dXJl"
 
 SEVERAL_PROCESSES = """
 import multiprocessing, sys
-from boxoffice.kernel import telemetry
+from boxoffice.telemetry import metrics
 
 def serve():
     for _ in range(3):
-        telemetry.observe_request("events", "/api/events", "GET", 200, 0.004)
+        metrics.observe_request("events", "/api/events", "GET", 200, 0.004)
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
     children = [context.Process(target=serve) for _ in range(2)]
     [child.start() for child in children]
     [child.join() for child in children]
-    telemetry.gauge("outbox_messages", 7)
-    sys.stdout.write(telemetry.exposition().decode())
+    metrics.gauge("outbox_messages", 7)
+    sys.stdout.write(metrics.exposition().decode())
 """
 ONE_LINE = """
 import sys
 import structlog
-from boxoffice.kernel import telemetry
-telemetry.configure_logging("events", "json")
+from boxoffice.telemetry import logs
+logs.configure("events", "json")
 try:
     raise ValueError("refused for " + sys.argv[1])
 except ValueError:
