@@ -1,0 +1,17 @@
+"""The composition root: which services run in this process, on which bus, behind which gateway.
+
+Read in this order: `services` (what each service is built from), `process` (what a process has: connections, keys, ways
+to the others), then how one is run: `web`, `working`. `chores` are an operator's commands, `described` is what can be
+read about the services without running any.
+"""
+
+from boxoffice.app.chores import create_operator, create_tenant, doctor, migrate, seed
+from boxoffice.app.described import described_services, openapi
+from boxoffice.app.process import Process, process
+from boxoffice.app.web import build_web
+from boxoffice.app.working import run_worker
+
+__all__ = [
+    "Process", "build_web", "create_operator", "create_tenant", "described_services", "doctor", "migrate", "openapi",
+    "process", "run_worker", "seed",
+]  # fmt: skip

@@ -1,0 +1,96 @@
+"""An operator's chores, each from its command to its end: migrate, seed, look for holes, make tenants and operators."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from boxoffice import seeding
+from boxoffice.app.process import Process, process
+from boxoffice.auth import actions as auth_actions
+from boxoffice.auth import domain as auth_domain
+from boxoffice.auth.passwords import Passwords
+from boxoffice.doors.keys import Keyring
+from boxoffice.kernel import bootstrap, walls
+from boxoffice.kernel import migrate as migrations
+from boxoffice.kernel.errors import Invalid, Refusal
+from boxoffice.settings import Settings
+from boxoffice.startup import StartupProblem
+from boxoffice.tenants.domain import Plan
+from boxoffice.tenants.onboarding import Applicant, Onboarding
+
+
+async def migrate(settings: Settings) -> None:
+    """Make or repair the database, and bring every schema to its newest version."""
+    try:
+        made = await asyncio.to_thread(migrations.bootstrap, settings.database_url, settings.data / "secrets")
+    except ValueError as problem:
+        raise StartupProblem(str(problem)) from problem
+    failed = await asyncio.to_thread(migrations.upgrade, made.migrator)
+    if failed:
+        raise StartupProblem(f"these schemas could not be migrated: {', '.join(sorted(failed))}; the log says why")
+
+
+async def seed(settings: Settings) -> None:
+    """Fill in the demo; does nothing where it is already there."""
+    pepper = Keyring(settings.data / "secrets" / "keys").secret("pepper")
+    async with process(settings, "worker") as parts:
+        passwords = Passwords(pepper, cost=settings.bcrypt_cost)
+        await seeding.seed(parts.database, parts.directory, passwords, onboarding(parts))
+
+
+async def doctor(settings: Settings) -> list[str]:
+    """What is wrong with the database's walls; empty when nothing is."""
+    return await walls.escapes(bootstrap.logins(settings.database_url, settings.data / "secrets").web)
+
+
+async def create_tenant(
+    settings: Settings,
+    *,
+    slug: str,
+    name: str,
+    plan: str,
+    admin_email: str,
+    admin_password: str,
+    admin_first_name: str = "",
+    admin_last_name: str = "",
+) -> None:
+    """Make a tenant and its first admin, ACTIVE when this returns."""
+    applicant = Applicant(
+        email=admin_email, password=admin_password,
+        first_name=admin_first_name or "Admin", last_name=admin_last_name or name,
+    )  # fmt: skip
+    async with process(settings, "worker") as parts:
+        with _as_startup_problem():
+            await onboarding(parts).create(slug, name, msgspec.convert(plan, Plan), applicant)
+
+
+def onboarding(parts: Process) -> Onboarding:
+    """What makes tenants, with the migrator's login: for the command line and the demo."""
+    return Onboarding(parts.database, parts.peers("tenants"), parts.roles, migrator_url=parts.migrator_url)
+
+
+async def create_operator(settings: Settings, *, email: str, password: str) -> None:
+    """Make an operator."""
+    with _as_startup_problem():
+        person, problems = auth_domain.check_person(email, "Operator", "Operator")
+        auth_domain.refuse(problems + auth_domain.check_password(password, person.email))
+        pepper = Keyring(settings.data / "secrets" / "keys").secret("pepper")
+        password_hash = await Passwords(pepper, cost=settings.bcrypt_cost).hash(password)
+        async with process(settings, "worker") as parts, parts.database.platform() as tx:
+            await auth_actions.create_operator(tx, person, password_hash)
+
+
+@contextmanager
+def _as_startup_problem() -> Iterator[None]:
+    """A refusal becomes one line for the person at the terminal."""
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        raise StartupProblem(str(error)) from error
+    except Invalid as refusal:
+        said = "; ".join(f"{error['path']}: {error['detail']}" for error in refusal.members["errors"])
+        raise StartupProblem(said or refusal.detail) from refusal
+    except Refusal as refusal:
+        raise StartupProblem(refusal.detail) from refusal
