@@ -11,9 +11,9 @@ import asyncpg
 from boxoffice.embedded.processes import command_line
 from boxoffice.embedded.up import http_status
 from tests.faults.conftest import again
-from tests.faults.locks import waiting_for_locks
 from tests.support import invariants
 from tests.support.crowd import ENDS, Crowd, at_rest, database_url
+from tests.support.locks import waiting_for_locks
 from tests.support.platform import Platform
 from tests.support.processes import supervisor_of, tree
 from tests.support.waiting import eventually

@@ -4,8 +4,8 @@ import asyncio
 
 import asyncpg
 
-from tests.faults.locks import nobody_writes_payments, waiting_for_locks
 from tests.support.crowd import ENDS, Crowd, at_rest, database_url
+from tests.support.locks import nobody_writes_payments, waiting_for_locks
 from tests.support.platform import Platform
 from tests.support.processes import kill, pid_of
 from tests.support.waiting import eventually

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.faults.locks import nobody_writes_payments, waiting_for_locks
 from tests.support.crowd import ENDS, Crowd, at_rest, database_url
+from tests.support.locks import nobody_writes_payments, waiting_for_locks
 from tests.support.platform import Platform, free_ports
 from tests.support.processes import environment_of, pid_of
 from tests.support.waiting import eventually

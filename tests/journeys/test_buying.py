@@ -1,8 +1,5 @@
 """A buyer's ways through a purchase."""
 
-import asyncio
-from uuid import uuid4
-
 from tests.support.platform import Platform
 from tests.support.waiting import eventually
 
@@ -23,65 +20,6 @@ async def test_a_guest_buys_two_seats_and_gets_tickets_that_others_see_as_sold(p
     assert len(tickets.json["items"]) == 2
     seen = await platform.ask("GET", f"/api/events/{event}/availability", slug=slug)
     assert seen.json["sold"] == [3, 4]
-
-
-async def test_a_double_click_books_once(platform: Platform, slug: str) -> None:
-    event = await platform.event(slug)
-    guest = await platform.guest(slug)
-    held = await platform.hold(slug, event, [0], guest=guest)
-    key = uuid4().hex
-
-    first, second = await asyncio.gather(
-        *(platform.book(slug, held.json["token"], guest=guest, key=key) for _ in range(2))
-    )
-
-    answers = sorted((first, second), key=lambda reply: reply.status)
-    assert answers[0].status == 202
-    assert answers[1].status == 202 or (answers[1].status, answers[1].code) == (409, "in_flight")
-    if answers[1].status == 202:
-        assert answers[0].json["id"] == answers[1].json["id"]
-    listed = await platform.ask("GET", "/api/bookings", slug=slug, guest=guest)
-    assert len(listed.json["items"]) == 1
-
-
-async def test_a_key_sent_again_later_finds_the_same_booking_as_it_is_by_then(platform: Platform, slug: str) -> None:
-    event = await platform.event(slug)
-    guest = await platform.guest(slug)
-    held = await platform.hold(slug, event, [0], guest=guest)
-    key = uuid4().hex
-    first = await platform.book(slug, held.json["token"], guest=guest, key=key)
-    await platform.until(slug, first.json["id"], "CONFIRMED", guest=guest)
-
-    again = await platform.book(slug, held.json["token"], guest=guest, key=key)
-
-    assert (again.status, again.json["id"], again.json["status"]) == (202, first.json["id"], "CONFIRMED")
-    assert again.headers["Idempotency-Replayed"] == "true"
-
-
-async def test_a_key_with_another_body_or_without_one_is_refused(platform: Platform, slug: str) -> None:
-    event = await platform.event(slug)
-    guest = await platform.guest(slug)
-    held = await platform.hold(slug, event, [0], guest=guest)
-    key = uuid4().hex
-    await platform.book(slug, held.json["token"], guest=guest, key=key)
-
-    other = await platform.book(slug, held.json["token"], guest=guest, key=key, method="pm_card_chargeDeclined")
-    none = await platform.ask("POST", "/api/bookings", slug=slug, json={}, guest=guest)
-
-    assert (other.status, other.code) == (422, "key_reused")
-    assert (none.status, none.code) == (400, "idempotency_key_required")
-
-
-async def test_of_fifty_buyers_who_want_one_seat_one_gets_it(platform: Platform, slug: str) -> None:
-    event = await platform.event(slug)
-
-    replies = await asyncio.gather(*(platform.hold(slug, event, [7]) for _ in range(50)))
-
-    assert sorted(reply.status for reply in replies) == [201] + [409] * 49
-    refused = next(reply for reply in replies if reply.status == 409)
-    assert refused.code == "seat_unavailable"
-    assert refused.json["seats"] == [7]
-    assert refused.json["alternatives"]
 
 
 async def test_a_declined_card_frees_the_seats_at_once(platform: Platform, slug: str) -> None:

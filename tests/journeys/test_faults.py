@@ -9,26 +9,6 @@ from tests.support.platform import Platform
 from tests.support.waiting import eventually
 
 
-async def test_while_valkey_does_not_answer_the_sale_goes_on(platform: Platform) -> None:
-    slug = await platform.tenant()
-    event = await platform.event(slug)
-    guest = await platform.guest(slug)
-    pid = platform.server_pid("valkey")
-
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        held = await platform.hold(slug, event, [5], guest=guest)
-        booked = await platform.book(slug, held.json["token"], guest=guest)
-        await platform.until(slug, booked.json["id"], "CONFIRMED", guest=guest)
-        again = await platform.hold(slug, event, [5])
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-    assert (held.status, held.json["exclusive"]) == (201, False)
-    assert booked.status == 202
-    assert again.status == 409
-
-
 async def test_after_valkey_was_killed_it_is_started_again_and_holds_are_exclusive_again(platform: Platform) -> None:
     slug = await platform.tenant()
     event = await platform.event(slug)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ import aiohttp
 from tests.support.servers import temporary_folder
 from tests.support.waiting import eventually
 
+IN_2031 = datetime(2031, 5, 1, 18, tzinfo=UTC)
 PASSWORD = "correct-horse-battery"
 OPERATOR = "operator@platform.example"
 SHORT = {
@@ -177,11 +179,13 @@ class Platform:
         await eventually(active)
         return slug
 
-    async def event(self, slug: str, *, rows: int = 4, seats: int = 10, price_minor: int = 2_500) -> str:
+    async def event(
+        self, slug: str, *, rows: int = 4, seats: int = 10, price_minor: int = 2_500, starts_at: datetime = IN_2031
+    ) -> str:
         """The id of a new event on sale: `rows` × `seats`, one category."""
         token = await self.token_of(slug, f"admin@{slug}.example")
         body = {
-            "name": f"Evening {uuid4().hex[:6]}", "starts_at": "2031-05-01T20:00:00+02:00", "currency": "EUR",
+            "name": f"Evening {uuid4().hex[:6]}", "starts_at": starts_at.isoformat(), "currency": "EUR",
             "time_zone": "Europe/Berlin", "venue": "Hall",
             "categories": [{"key": "all", "name": "All", "color": "#0072B2", "price_minor": price_minor}],
         }  # fmt: skip

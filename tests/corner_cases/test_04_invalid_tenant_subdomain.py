@@ -1,0 +1,61 @@
+"""Corner case 4: a request to a subdomain where nobody sells."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from tests.support.crowd import database_url
+from tests.support.locks import waiting_for_locks
+from tests.support.platform import Platform
+from tests.support.waiting import eventually
+
+STRANGERS = 60
+PROCESSES = 2
+
+
+async def test_an_unknown_organizer_is_a_page_for_a_person_and_a_problem_for_a_program(platform: Platform) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+
+    page = await platform.ask("GET", "/", slug="nobody-here", headers=browser)
+    problem = await platform.ask("GET", "/api/events", slug="nobody-here")
+
+    assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert b"<h1" in page.body
+    assert (problem.status, problem.code) == (404, "tenant_not_found")
+
+
+@pytest.mark.parametrize("name", ["a", "9lives", "x" * 40, "tenant.acme", "public"])
+async def test_what_could_never_be_an_organizer_is_none(platform: Platform, name: str) -> None:
+    reply = await platform.ask("GET", "/api/events", slug=name)
+
+    assert (reply.status, reply.code) == (404, "tenant_not_found")
+
+
+async def test_a_credential_of_one_organizer_does_not_make_another(platform: Platform, slug: str) -> None:
+    token = await platform.token_of(slug, f"admin@{slug}.example")
+
+    reply = await platform.ask("GET", "/api/events", slug=f"{slug}x", token=token)
+
+    assert (reply.status, reply.code) == (404, "tenant_not_found")
+
+
+async def test_a_crowd_at_unknown_doors_asks_the_database_once_in_each_process(
+    platform: Platform, db: asyncpg.Connection
+) -> None:
+    watching = await asyncpg.connect(database_url(platform))
+    async with db.transaction():
+        await db.execute("LOCK TABLE platform.directory_version IN ACCESS EXCLUSIVE MODE")
+        asked = [
+            asyncio.create_task(platform.ask("GET", "/api/events", slug=f"nobody-{number}"))
+            for number in range(STRANGERS)
+        ]
+        impossible = await platform.ask("GET", "/api/events", slug="9lives")
+        await eventually(lambda: waiting_for_locks(watching, "web"))
+        waiting = await waiting_for_locks(watching, "web")
+    replies = await asyncio.gather(*asked)
+    await watching.close()
+
+    assert impossible.status == 404  # a name that cannot be one asks nobody
+    assert 1 <= len(waiting) <= 2 * PROCESSES  # the miss, and the look that each process takes twice a second
+    assert {(reply.status, reply.code) for reply in replies} == {(404, "tenant_not_found")}
