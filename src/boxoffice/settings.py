@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         default="https://api.stripe.com", description="Stripe's API, or a simulator of it that listens there."
     )
     bcrypt_cost: int = Field(default=12, ge=4, le=31, description="Rounds (as a power of two) that a password costs.")
+    otlp_url: str = Field(
+        default="",
+        description="OpenTelemetry collector (OTLP over HTTP) that traces are sent to; empty: none are made.",
+    )
+    trace_share: float = Field(default=1.0, ge=0, le=1, description="Share of all traces that are recorded.")
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, else json."
     )

@@ -1,7 +1,7 @@
 """One process: its connections, its keys, its ways to the others, and the services that it serves."""
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -79,6 +79,7 @@ async def process(settings: Settings, login: Login) -> AsyncIterator[Process]:
     url = getattr(bootstrap.logins(settings.database_url, secrets), login)
     role = Roles(bootstrap.database_of(url)).platform
     async with AsyncExitStack() as stack:
+        stack.enter_context(_traced(settings, login))
         valkey = connect(settings.valkey_url)
         stack.push_async_callback(valkey.aclose)
         database = await Database.connect(
@@ -91,3 +92,12 @@ async def process(settings: Settings, login: Login) -> AsyncIterator[Process]:
         directory = Directory(database)
         await directory.refresh()
         yield Process(settings, login, database, bank, directory, valkey, Keyring(secrets / "keys"))
+
+
+def _traced(settings: Settings, name: str) -> AbstractContextManager[None]:
+    """Spans go to the collector meanwhile, if there is one."""
+    if not settings.otlp_url:
+        return nullcontext()
+    from boxoffice.telemetry.collector import exporting  # costs a fifth of a second: only where it is wanted
+
+    return exporting(name, settings.otlp_url, settings.trace_share)

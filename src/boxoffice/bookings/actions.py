@@ -55,6 +55,7 @@ class Request(NamedTuple):
     email: str
     name: str
     wanted: Wanted
+    trace: str | None = None  # the traceparent of the request, for what follows goes by it
 
 
 class Shown(NamedTuple):
@@ -140,6 +141,7 @@ class Bookings:
             elif (wish := wishes.get(place)) is not None:
                 if wish.booking_id in claims.won:
                     taken_by[request.hold.id] = wish.booking_id
+                    tx.begin_trace(wish.booking_id, request.trace)
                     policy = tx.tenant.settings.cancellation
                     made.append((place, *_new_booking(request, wish, claims.won[wish.booking_id], policy)))
                 else:

@@ -25,6 +25,7 @@ from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import Conflict, Invalid, NotFound
 from boxoffice.kernel.route import Answer, Call, etag_matches, path_id
 from boxoffice.seating import availability
+from boxoffice.telemetry import traces
 
 EMAIL = r"^[^@\s\"'<>(),;:\\]{1,64}@[^@\s\"'<>(),;:\\]{1,189}\.[^@\s\"'<>(),;:\\.]{2,63}$"
 BINARY = "application/octet-stream"
@@ -178,7 +179,9 @@ class Api:
         wanted = idempotency.wanted(call, self._fingerprint_secret)
         if wanted is None:
             raise Conflict("idempotency_key_required", "Send an Idempotency-Key.")
-        request = Request(held, views.seats_of(held, sale), method, body.contact.email, body.contact.name, wanted)
+        request = Request(
+            held, views.seats_of(held, sale), method, body.contact.email, body.contact.name, wanted, traces.current()
+        )
         try:
             shown = await self._bookings.request(call.tenant, request)
         except SeatsTaken as lost:

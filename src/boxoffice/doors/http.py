@@ -6,11 +6,13 @@ query, its body. Whatever refuses it on the way answers as a problem document.
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from boxoffice.doors import problem, request
@@ -24,13 +26,12 @@ from boxoffice.kernel.errors import Forbidden, MethodNotAllowed, NotFound, Refus
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.route import Answer, Call, Host, Route, Who
 from boxoffice.kernel.tenancy import Directory, Tenant
-from boxoffice.telemetry import metrics
+from boxoffice.telemetry import metrics, traces
 
 if TYPE_CHECKING:
     from boxoffice.kernel.service import Service
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # fmt: off
 ALLOWED: Mapping[Who, frozenset[Any]] = {  # kinds of callers, or roles of users
     Who.BUYER:     frozenset({Kind.USER, Kind.GUEST}),
@@ -113,7 +114,8 @@ class Application:
                 request_id = _request_id(headers)
                 slug = self._hosts.slug(headers["host"])
                 bound.update(bind_contextvars(**_names(headers, request_id, slug)))
-                answer = await self._answer(scope, receive, headers, request_id, slug)
+                with _traced(scope, self._name):
+                    answer = await self._answer(scope, receive, headers, request_id, slug)
             except request.ClientGone:
                 return None
             except Refusal as refusal:
@@ -206,7 +208,20 @@ def _names(headers: Mapping[str, str], request_id: str, slug: str) -> dict[str, 
     """By what a request is known in the log and in the messages that come of it."""
     names = {"request_id": request_id, "tenant": slug}
     trace = headers.get("traceparent", "")
-    return names | {"traceparent": trace} if TRACEPARENT.fullmatch(trace) is not None else names
+    return names | {"traceparent": trace} if traces.TRACEPARENT.fullmatch(trace) is not None else names
+
+
+@contextmanager
+def _traced(scope: Scope, service: str) -> Iterator[None]:
+    """A span of the service's own, named by the route when it is known."""
+    with traces.span(scope["method"], SpanKind.SERVER) as span:
+        try:
+            yield
+        finally:
+            if span.is_recording():
+                route = scope.get("route", "none")
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attributes({"boxoffice.service": service, "http.route": route})
 
 
 def _request_id(headers: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from boxoffice.doors import problem
 from boxoffice.doors.hosts import Hosts
@@ -15,6 +16,7 @@ from boxoffice.doors.identity import SERVICE_KEYS, service_token
 from boxoffice.doors.keys import Keyring
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.telemetry import traces
 
 T = TypeVar("T")
 Scope = dict[str, Any]
@@ -72,16 +74,17 @@ class Peers:
         Raises the Refusal that the peer answered, or Unavailable when it failed or was late.
         """
         content = b"" if body is None else msgspec.json.encode(body)
-        sent = {
-            "host": self._hosts.address(tenant.slug if tenant else None),
-            **({} if anonymous else self._credential(service, tenant, token, guest_token)),
-            **_trace(), **(JSON if body is not None else {}), **(headers or {}),
-        }  # fmt: skip
-        try:
-            async with asyncio.timeout(deadline_seconds):
-                answer = await _exchange(self._apps[service], method, path, sent, content)
-        except TimeoutError:
-            raise Unavailable("unavailable", f"The {service} service is slow; try again in a moment.") from None
+        with traces.span(f"{method} {service}", SpanKind.CLIENT):
+            sent = {
+                "host": self._hosts.address(tenant.slug if tenant else None),
+                **({} if anonymous else self._credential(service, tenant, token, guest_token)),
+                **_trace(), **(JSON if body is not None else {}), **(headers or {}),
+            }  # fmt: skip
+            try:
+                async with asyncio.timeout(deadline_seconds):
+                    answer = await _exchange(self._apps[service], method, path, sent, content)
+            except TimeoutError:
+                raise Unavailable("unavailable", f"The {service} service is slow; try again in a moment.") from None
         if answer.status >= 400:
             refusal = problem.refusal_of(answer.status, answer.content, dict(answer.headers))
             if refusal.code == "invalid_token" and token is None and guest_token is None:

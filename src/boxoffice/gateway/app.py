@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from opentelemetry.trace import Span
 
 from boxoffice.doors.problem import CONTENT_TYPE, passing
 from boxoffice.doors.request import Receive, Scope, Send
@@ -15,7 +16,8 @@ from boxoffice.gateway.credentials import guest_cookie
 from boxoffice.gateway.exchange import ASGIApp, Exchange
 from boxoffice.gateway.steps import STEPS, Gate, too_large
 from boxoffice.kernel.errors import NotFound, Refusal
-from boxoffice.telemetry import metrics
+from boxoffice.kernel.ids import uuid7
+from boxoffice.telemetry import metrics, traces
 
 BODY_SECONDS = 60.0
 PROBLEM = (b"content-type", CONTENT_TYPE.encode())
@@ -35,8 +37,15 @@ class Gateway:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        exchange = Exchange(scope)
-        reply = Reply(exchange, send, self._render_error)
+        request_id = str(uuid7())  # and the name of its trace; an outsider's are not taken over
+        with traces.begun(request_id, scope["method"]) as (traceparent, span):
+            exchange = Exchange(scope, request_id, traceparent)
+            reply = Reply(exchange, send, self._render_error)
+            await self._answer(exchange, receive, reply)
+            if span.is_recording():
+                _describe(span, exchange, reply.status)
+
+    async def _answer(self, exchange: Exchange, receive: Receive, reply: "Reply") -> None:
         began = time.perf_counter()
         try:
             await self._pass_on(exchange, receive, reply)
@@ -48,7 +57,7 @@ class Gateway:
             metrics.observe_edge(_slug(exchange), reply.status)
             if not reply.forwarded:
                 seconds = time.perf_counter() - began
-                metrics.observe_request("gateway", "refused", scope["method"], reply.status, seconds)
+                metrics.observe_request("gateway", "refused", exchange.method, reply.status, seconds)
 
     async def _pass_on(self, exchange: Exchange, receive: Receive, reply: "Reply") -> None:
         for step in STEPS:
@@ -131,6 +140,15 @@ class Reply:
             start["headers"].append((b"set-cookie", guest_cookie(token)))
         await self._send(start)
         await self._send({"type": "http.response.body", "body": self._kept})
+
+
+def _describe(span: Span, exchange: Exchange, status: int) -> None:
+    service = exchange.rule.service if exchange.rule is not None else "gateway"
+    span.update_name(f"{exchange.method} {service}")
+    span.set_attributes({
+        "http.request.method": exchange.method, "http.response.status_code": status, "url.path": exchange.path,
+        "boxoffice.tenant": _slug(exchange) or "",
+    })  # fmt: skip
 
 
 class BodyTimeout(Refusal):

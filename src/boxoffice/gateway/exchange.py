@@ -17,6 +17,7 @@ class Exchange:
 
     scope: Scope
     request_id: str = ""
+    traceparent: str = ""
     headers: list[Header] = field(default_factory=list)  # what the service will get
     given: dict[bytes, bytes] = field(default_factory=dict)  # what came, the first of each name
     host: str = ""  # as it came, with its port

@@ -12,7 +12,6 @@ from boxoffice.gateway.exchange import Exchange
 from boxoffice.gateway.routes import PLATFORM_ROUTES, READS, TENANT_ROUTES
 from boxoffice.kernel.caller import Caller
 from boxoffice.kernel.errors import Malformed, NotFound, TooLarge
-from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.tenancy import SLUG, Directory, Status, Tenant, unknown_tenant
 
 BY_CALLER = frozenset({"pages", "read", "write"})
@@ -65,8 +64,7 @@ class Gate:
 
 
 async def name_the_request(exchange: Exchange, gate: Gate) -> None:
-    """A name of our own for the request and its trace; an outsider's are not taken over."""
-    exchange.request_id = str(uuid7())
+    """Tell the caller the name that we gave the request."""
     exchange.answer_headers.append((b"x-request-id", exchange.request_id.encode()))
 
 
@@ -86,10 +84,9 @@ async def read_headers(exchange: Exchange, gate: Gate) -> None:
     if hosts != 1:
         raise Malformed("bad_host", "A request names exactly one Host.")
     exchange.client = _client(exchange, gate)
-    name = exchange.request_id.replace("-", "")
     kept += [
         (b"x-request-id", exchange.request_id.encode()),
-        (b"traceparent", f"00-{name}-{name[16:]}-01".encode()),  # a trace goes by its first request's name
+        (b"traceparent", exchange.traceparent.encode()),
         (b"x-forwarded-for", exchange.client.encode()),
     ]
 

@@ -6,19 +6,30 @@ A batch leaves as soon as the one before it returned, so a lone caller never wai
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.telemetry import traces
 
 MOST_AT_ONCE = 64
 MOST_WAITING = 4_000
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 log = structlog.get_logger("batch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[Request, Result]):
+    request: Request
+    answer: asyncio.Future[Result]
+    trace: str | None
 
 
 class Batcher(Generic[Request, Result]):
@@ -34,7 +45,8 @@ class Batcher(Generic[Request, Result]):
     ) -> None:
         self._flush = flush
         self._most_at_once = most_at_once
-        self._waiting: dict[UUID, deque[tuple[Request, asyncio.Future[Result]]]] = {}
+        self._name = f"batch {flush.__name__.strip('_')}"
+        self._waiting: dict[UUID, deque[_Call[Request, Result]]] = {}
         self._runners: set[asyncio.Task[None]] = set()
 
     async def __call__(self, tenant: Tenant, request: Request) -> Result:
@@ -42,32 +54,33 @@ class Batcher(Generic[Request, Result]):
         queue = self._waiting.get(tenant.id)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         if queue is None:
-            self._waiting[tenant.id] = deque([(request, answer)])
-            runner = asyncio.create_task(self._run(tenant))
+            self._waiting[tenant.id] = deque([_Call(request, answer, traces.current())])
+            runner = asyncio.create_task(self._run(tenant), context=Context())  # it works for others than this caller
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
         elif len(queue) >= MOST_WAITING:
             raise Unavailable("overloaded", "Too many buyers at once; try again in a moment.")
         else:
-            queue.append((request, answer))
+            queue.append(_Call(request, answer, traces.current()))
         return await answer
 
     async def _run(self, tenant: Tenant) -> None:
         queue = self._waiting[tenant.id]
-        batch: list[tuple[Request, asyncio.Future[Result]]] = []
+        batch: list[_Call[Request, Result]] = []
         try:
             while queue:
                 batch = [queue.popleft() for _ in range(min(len(queue), self._most_at_once))]
                 await self._serve(tenant, batch)
         finally:  # cut off in the middle: nobody waits for ever for an answer that will not come
             del self._waiting[tenant.id]
-            for _, answer in (*batch, *queue):
-                if not answer.done():
-                    answer.set_exception(Unavailable("unavailable", "This was cut off; try again in a moment."))
+            for call in (*batch, *queue):
+                if not call.answer.done():
+                    call.answer.set_exception(Unavailable("unavailable", "This was cut off; try again in a moment."))
 
-    async def _serve(self, tenant: Tenant, batch: list[tuple[Request, asyncio.Future[Result]]]) -> None:
+    async def _serve(self, tenant: Tenant, batch: Sequence["_Call[Request, Result]"]) -> None:
         try:
-            results = await self._flush(tenant, [request for request, _ in batch])
+            with traces.batch(self._name, SpanKind.INTERNAL, {id(call): call.trace for call in batch}):
+                results = await self._flush(tenant, [call.request for call in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} answers to {len(batch)} calls")
         except Exception as fault:
@@ -78,10 +91,10 @@ class Batcher(Generic[Request, Result]):
                 for one in batch:
                     await self._serve(tenant, [one])
                 return
-        for (_, answer), result in zip(batch, results, strict=True):
-            if answer.done():
+        for call, result in zip(batch, results, strict=True):
+            if call.answer.done():
                 continue  # the caller has gone
             if isinstance(result, Exception):
-                answer.set_exception(result)
+                call.answer.set_exception(result)
             else:
-                answer.set_result(result)
+                call.answer.set_result(result)

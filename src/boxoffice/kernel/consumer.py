@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import heapq
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from boxoffice.kernel import inbox, retries
 from boxoffice.kernel.bus.port import Bus, Fenced, Member, Portion
@@ -19,7 +22,7 @@ from boxoffice.kernel.retries import Parked, Policy
 from boxoffice.kernel.service import Service, Subscription
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.wake import pause as wait
-from boxoffice.telemetry import metrics
+from boxoffice.telemetry import metrics, traces
 
 POLL_MESSAGES = 1_000
 BATCH_MESSAGES = 250  # of one tenant, in one transaction
@@ -130,7 +133,9 @@ class Consumer:
     async def _handle_batch(self, tenant: Tenant, messages: Sequence[Envelope]) -> None:
         """All in one transaction or, when that fails, each in its own, so that only the bad one is parked."""
         try:
+            began = time.perf_counter()
             await self._transact(tenant, messages)
+            metrics.observe_handling(self.group, time.perf_counter() - began)
             metrics.count("messages_handled", len(messages), group=self.group, outcome="done")
         except Exception as fault:
             if len(messages) > 1:
@@ -143,14 +148,22 @@ class Consumer:
                 await self._fail(messages[0], fault)
 
     async def _transact(self, tenant: Tenant, messages: Sequence[Envelope]) -> None:
-        async with self._database.transaction(tenant) as tx:
-            fresh, blocked = await inbox.admit(tx.db, self.group, tenant.id, messages)
-            if blocked:
-                await retries.park(tx.db, self.group, blocked)
-            await self._dispatch(tx, fresh)
+        with self._traced(messages) as own:
+            async with self._database.transaction(tenant) as tx:
+                fresh, blocked = await inbox.admit(tx.db, self.group, tenant.id, messages)
+                if blocked:
+                    await retries.park(tx.db, self.group, blocked)
+                await self._dispatch(tx, fresh, own)
 
-    async def _dispatch(self, tx: Tx, messages: Sequence[Envelope]) -> None:
+    def _traced(self, messages: Sequence[Envelope]) -> AbstractContextManager[dict[UUID, str]]:
+        parents = {message.id: message.headers.get("traceparent") for message in messages}
+        return traces.batch(f"process {self.group}", SpanKind.CONSUMER, parents)
+
+    async def _dispatch(self, tx: Tx, messages: Sequence[Envelope], own: Mapping[UUID, str]) -> None:
         tx.causes = {message.subject: message for message in messages}
+        for message in messages:
+            if (trace := own.get(message.id)) is not None:
+                tx.traces |= {message.subject: trace, str(message.id): trace}
         for subscription, run in self._runs(messages):
             with structlog.contextvars.bound_contextvars(group=self.group, tenant=tx.tenant.slug, messages=len(run)):
                 await subscription.handler(tx, run)
@@ -183,10 +196,11 @@ class Consumer:
         subscription = self._subscriptions.get(message.type)
         try:
             tenant = await self._tenant(message.tenant_id)
-            async with self._gate, self._database.transaction(tenant) as tx:
-                mine = await retries.unpark(tx.db, parked)
-                if mine and subscription and await inbox.admit_one(tx.db, self.group, tenant.id, message.id):
-                    await self._dispatch(tx, [message])
+            with self._traced([message]) as own:
+                async with self._gate, self._database.transaction(tenant) as tx:
+                    mine = await retries.unpark(tx.db, parked)
+                    if mine and subscription and await inbox.admit_one(tx.db, self.group, tenant.id, message.id):
+                        await self._dispatch(tx, [message], own)
         except Exception as fault:
             log.warning("message_failed_again", group=self.group, attempts=parked.attempts + 1, exc_info=fault)
             hold = subscription is None or subscription.hold

@@ -16,6 +16,7 @@ from boxoffice.kernel.errors import Refusal, Unavailable
 from boxoffice.kernel.message import Envelope, Message
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.wake import OUTBOX, TIMERS, Wake
+from boxoffice.telemetry import traces
 
 ACQUIRE_SECONDS = 2.0
 # Sets of keys against tables that nobody has analyzed yet: what is looked up by index is in memory or on an SSD.
@@ -40,12 +41,13 @@ class Tx:
     """One transaction of one tenant (or of the platform): rows, messages and timers that commit together.
 
     `now` is the time the transaction began: pure code takes it as an argument. `causes` are the messages being
-    handled, by subject: what is published about the same subject names them as its cause.
+    handled, by subject: what is published about the same subject names them as its cause. `traces` are the
+    traceparents that work goes by, by the id it is about (a subject, a timer, a message).
     """
 
     __slots__ = (
         "_after_commit", "_forgotten", "_messages", "_timers", "causes", "correlation_id", "db", "now", "rings",
-        "tenant",
+        "tenant", "traces",
     )  # fmt: skip
 
     def __init__(self, db: Any, tenant: Tenant | None) -> None:
@@ -54,6 +56,7 @@ class Tx:
         self.now = datetime.now(UTC)
         self.correlation_id: str | None = None
         self.causes: Mapping[str, Envelope] = {}
+        self.traces: dict[str, str] = {}
         self.rings: set[str] = set()
         self._messages: list[outbox.Outgoing] = []
         self._timers: list[timers.Timer] = []
@@ -73,6 +76,19 @@ class Tx:
         """Arm `timer`; it replaces the one with the same id and kind."""
         self._timers.append(timer)
 
+    def begin_trace(self, id: UUID, traceparent: str | None) -> None:
+        """What is published about `id`, or armed for it, goes by this traceparent."""
+        if traceparent is not None:
+            self.traces[str(id)] = traceparent
+
+    def continue_trace(self, id: UUID, *, of: UUID) -> None:
+        """What is published about `id`, or armed for it, goes by the trace that led to `of`."""
+        self.begin_trace(id, self.traces.get(str(of)))
+
+    def trace_of(self, id: UUID) -> str | None:
+        """The traceparent to hand over with what concerns `id`."""
+        return self.traces.get(str(id)) or traces.current()
+
     def forget(self, id: UUID, kind: str) -> None:
         """Disarm the timer of this id and kind, if there is one."""
         self._forgotten.append((id, kind))
@@ -86,7 +102,7 @@ class Tx:
         if self._forgotten:
             await timers.forget(self.db, self._forgotten)
         if self._timers:
-            await timers.arm(self.db, self.tenant, self._timers)
+            await timers.arm(self, self._timers)
             if any(timer.at <= self.now + SOON for timer in self._timers):
                 self.rings.add(TIMERS)
         if self._messages:

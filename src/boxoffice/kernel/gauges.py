@@ -21,6 +21,12 @@ TIMERS = """
     SELECT kind, count(*) AS waiting, extract(epoch FROM now() - min(fire_at))::float8 AS late
       FROM platform.timers WHERE fire_at <= now() AND (claimed_until IS NULL OR claimed_until < now()) GROUP BY kind
 """
+# Ids are UUIDv7: the smallest is the oldest, and tells when.
+AGES = """
+    SELECT k.kind, extract(epoch FROM now() - uuid_extract_timestamp(t.id))::float8 AS age
+      FROM (SELECT DISTINCT kind FROM platform.timers) AS k
+     CROSS JOIN LATERAL (SELECT id FROM platform.timers t WHERE t.kind = k.kind ORDER BY id LIMIT 1) AS t
+"""
 PARKED = "SELECT grp, count(*) AS messages FROM platform.retries GROUP BY grp"
 BURIED = "SELECT grp, count(*) AS messages FROM platform.dead_letters GROUP BY grp"
 
@@ -47,6 +53,7 @@ class Sampler:
         async with self._database.system() as db:
             outbox = await db.fetchrow(OUTBOX)
             timers = await db.fetch(TIMERS)
+            ages = await db.fetch(AGES)
             parked, buried = await db.fetch(PARKED), await db.fetch(BURIED)
         metrics.gauge("outbox_messages", outbox["messages"])
         metrics.gauge("outbox_age_seconds", outbox["age"])
@@ -54,6 +61,7 @@ class Sampler:
         for row in timers:
             found["timers_waiting", (("kind", row["kind"]),)] = row["waiting"]
             found["timers_late_seconds", (("kind", row["kind"]),)] = row["late"]
+        found |= {("timers_age_seconds", (("kind", row["kind"]),)): row["age"] for row in ages}
         for name, rows in (("retries_parked", parked), ("dead_letters", buried)):
             found |= {(name, (("group", row["grp"]),)): row["messages"] for row in rows}
         for group in self._groups:

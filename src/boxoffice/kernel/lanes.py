@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from boxoffice.kernel import timers
 from boxoffice.kernel.database import Database
@@ -15,7 +17,7 @@ from boxoffice.kernel.service import Sender, Service, TimerHandler
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.timers import Due
 from boxoffice.kernel.wake import TIMERS, rest
-from boxoffice.telemetry import metrics
+from boxoffice.telemetry import metrics, traces
 
 CLAIM_TIMERS = 200
 LANE_TASKS = 8  # groups of one kind, each of one tenant, at work at once
@@ -105,8 +107,12 @@ class Lanes:
     async def _work(self, kind: str, tenant_id: UUID, dues: Sequence[Due]) -> None:
         """Do one tenant's due work; what fails is put off, the others of its batch are done without it."""
         try:
-            with structlog.contextvars.bound_contextvars(timer=kind, tenant=str(tenant_id), dues=len(dues)):
-                await self._works[kind](await self._directory.by_id(tenant_id), dues)
+            with (
+                structlog.contextvars.bound_contextvars(timer=kind, tenant=str(tenant_id), dues=len(dues)),
+                traces.batch(kind, SpanKind.INTERNAL, {due.seq: due.trace for due in dues}) as own,
+            ):
+                going_on = [msgspec.structs.replace(due, trace=own.get(due.seq)) for due in dues]
+                await self._works[kind](await self._directory.by_id(tenant_id), going_on)
                 metrics.count("timers_fired", len(dues), kind=kind, outcome="done")
         except Exception as fault:
             if len(dues) > 1:

@@ -6,10 +6,11 @@ from uuid import UUID
 from zlib import crc32
 
 import msgspec
-import structlog
+from opentelemetry.trace import SpanKind
 
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Message, encode, partition_hash
+from boxoffice.telemetry import traces
 
 if TYPE_CHECKING:
     from boxoffice.kernel.database import Tx
@@ -32,7 +33,6 @@ def outgoing(tenant: "Tenant", message: Message, id: UUID | None, causation: UUI
     """The row of a message: keyed by tenant, or by tenant and lane when the tenant is spread over several."""
     subject = message.subject
     key = str(tenant.id) if tenant.spread == 1 else f"{tenant.id}#{crc32(subject.bytes) % tenant.spread}"
-    context = structlog.contextvars.get_contextvars()
     headers = {
         "source": "boxoffice",
         "subject": str(subject),
@@ -47,7 +47,7 @@ def outgoing(tenant: "Tenant", message: Message, id: UUID | None, causation: UUI
         headers["causationid"] = str(cause.id)
     if causation is not None:
         headers["causationid"] = str(causation)
-    if trace := context.get("traceparent"):
+    if trace := traces.mark(f"publish {message.topic}", SpanKind.PRODUCER, tx.trace_of(subject)):
         headers["traceparent"] = trace
     return Outgoing(
         id or uuid7(), tenant.id, message.topic, key, type(message).__name__,

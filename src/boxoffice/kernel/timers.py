@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
+from boxoffice.telemetry.traces import recorded
+
 if TYPE_CHECKING:
     from boxoffice.kernel.database import Tx
-    from boxoffice.kernel.tenancy import Tenant
 
 
 class Timer(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,15 +36,17 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     attempts: int
     tenant_id: UUID
+    trace: str | None = None  # the traceparent of what armed it
 
 
 ARM = """
-    INSERT INTO platform.timers AS t (id, kind, tenant_id, fire_at)
-    SELECT id, kind, tenant_id, fire_at
-      FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[]) AS wanted (id, kind, tenant_id, fire_at)
+    INSERT INTO platform.timers AS t (id, kind, tenant_id, fire_at, trace)
+    SELECT id, kind, tenant_id, fire_at, trace
+      FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[])
+           AS wanted (id, kind, tenant_id, fire_at, trace)
     ORDER BY id, kind
     ON CONFLICT (id, kind) DO UPDATE
-       SET fire_at = excluded.fire_at, seq = excluded.seq, claimed_until = NULL, attempts = 0
+       SET fire_at = excluded.fire_at, seq = excluded.seq, trace = excluded.trace, claimed_until = NULL, attempts = 0
 """
 # Which of these kinds have work that nobody has claimed: one index probe each.
 WAITING = """
@@ -58,7 +61,7 @@ CLAIM = """
              ORDER BY fire_at LIMIT $2 FOR UPDATE SKIP LOCKED) due
      WHERE (t.id, t.kind) = (due.id, due.kind)
        AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
-    RETURNING t.id, t.kind, t.seq, t.attempts, t.tenant_id
+    RETURNING t.id, t.kind, t.seq, t.attempts, t.tenant_id, t.trace
 """
 RENEW = """
     UPDATE platform.timers t SET claimed_until = now() + $4::interval
@@ -86,15 +89,16 @@ FORGET = """
 """
 
 
-async def arm(db: Any, tenant: "Tenant | None", wanted: Sequence[Timer]) -> None:
+async def arm(tx: "Tx", wanted: Sequence[Timer]) -> None:
     """Upsert timers; the last one given of an id and kind wins."""
     last = {(timer.id, timer.kind): timer for timer in wanted}.values()
-    await db.execute(
+    await tx.db.execute(
         ARM,
         [timer.id for timer in last],
         [timer.kind for timer in last],
-        [timer.tenant_id or (tenant.id if tenant else None) for timer in last],
+        [timer.tenant_id or (tx.tenant.id if tx.tenant else None) for timer in last],
         [timer.at for timer in last],
+        [recorded(tx.trace_of(timer.id)) for timer in last],
     )
 
 
@@ -111,7 +115,11 @@ async def done(tx: "Tx", due: Due) -> bool:
 
 
 async def done_all(tx: "Tx", dues: Sequence[Due]) -> list[Due]:
-    """Finish due timers; those not in the answer were re-armed or taken over, and their work is stale."""
+    """Finish due timers; those not in the answer were re-armed or taken over, and their work is stale.
+
+    What their work leads to continues their traces.
+    """
+    tx.traces |= {str(due.id): due.trace for due in dues if due.trace}
     return _among(dues, await tx.db.fetch(DONE, *_columns(dues)))
 
 
@@ -151,9 +159,12 @@ async def waiting(db: Any, kinds: Sequence[str]) -> list[str]:
 async def claim(db: Any, kind: str, limit: int, lease: timedelta) -> list[Due]:
     """Up to `limit` due timers of a kind, for this process alone until the lease ends."""
     return [
-        Due(id=row["id"], kind=row["kind"], seq=row["seq"], attempts=row["attempts"], tenant_id=row["tenant_id"])
+        Due(
+            id=row["id"], kind=row["kind"], seq=row["seq"], attempts=row["attempts"], tenant_id=row["tenant_id"],
+            trace=row["trace"],
+        )
         for row in await db.fetch(CLAIM, kind, limit, lease)
-    ]
+    ]  # fmt: skip
 
 
 async def keep(db: Any, dues: Sequence[Due], time: timedelta) -> None:

@@ -48,7 +48,9 @@ async def queue(tx: Tx, notices: Sequence[tuple[UUID, Notice]]) -> None:
         return
     ids = [uuid7() for _ in notices]
     message_ids = [message_id for message_id, _ in notices]
+    message_of = dict(zip(ids, message_ids, strict=True))
     for id in await store.insert(tx, ids, message_ids, [notice for _, notice in notices]):
+        tx.continue_trace(id, of=message_of[id])
         tx.later(Timer(id=id, kind=SEND, at=tx.now))
 
 

@@ -57,7 +57,9 @@ async def requested(tx: Tx, batch: Sequence[Received[BookingRequested]]) -> None
         )
         for message in batch
     ]  # fmt: skip
+    booking_of = {payment.id: payment.booking_id for payment in wanted}
     for payment_id in await store.insert_requested(tx, wanted):
+        tx.continue_trace(payment_id, of=booking_of[payment_id])
         tx.later(Timer(id=payment_id, kind=CHARGE, at=tx.now))
 
 
@@ -95,6 +97,7 @@ async def refund_requested(tx: Tx, batch: Sequence[Received[RefundRequested]]) -
         if refund.status is RefundStatus.DONE:
             _tell_refund(tx, refund, causes[refund.id])
         else:
+            tx.continue_trace(refund.id, of=refund.booking_id)
             tx.later(Timer(id=refund.id, kind=REFUND, at=tx.now))
 
 
@@ -131,6 +134,7 @@ async def record(tx: Tx, due: Sequence[Due], results: Mapping[UUID, Result], fir
     payments = await store.locked(tx, results)
     done = {timer.id for timer in await timers.done_all(tx, due)}
     for payment in payments:
+        tx.continue_trace(payment.booking_id, of=payment.id)
         result = results[payment.id]
         status = after(payment.status, result.outcome)
         current = payment if status is None else _with(payment, status, result)
@@ -156,6 +160,7 @@ async def record_refunds(
     payments = await store.by_attempt(tx, [(refund.booking_id, refund.attempt) for refund in refunds])
     done = {timer.id for timer in await timers.done_all(tx, due)}
     for refund in refunds:
+        tx.continue_trace(refund.booking_id, of=refund.id)
         result = results[refund.id]
         if result.done is None:
             changed.append(replace(refund, asked=refund.asked + 1))

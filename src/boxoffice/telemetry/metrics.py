@@ -22,6 +22,11 @@ GAUGES: dict[str, tuple[str, tuple[str, ...], Literal["mostrecent", "livesum"]]]
     "outbox_age_seconds": ("Age of the oldest message that waits for the relay.", (), "mostrecent"),
     "consumer_lag_messages": ("Messages that a consumer group has not taken yet.", ("group", "topic"), "mostrecent"),
     "timers_late_seconds": ("How long the oldest due timer (a live saga's among them) waits.", ("kind",), "mostrecent"),
+    "timers_age_seconds": (
+        "Age of the oldest thing (a saga, a payment, a mail) that waits on a timer.",
+        ("kind",),
+        "mostrecent",
+    ),
     "timers_waiting": ("Timers that are due and wait.", ("kind",), "mostrecent"),
     "retries_parked": ("Messages that wait to be tried again.", ("group",), "mostrecent"),
     "dead_letters": ("Messages that nobody could handle.", ("group",), "mostrecent"),
@@ -38,6 +43,7 @@ _requests = Counter("http_server_requests", "Requests answered.", ("service", "r
 _durations = Histogram(
     "http_server_request_duration_seconds", "Time to answer.", ("service", "route", "method"), buckets=SECONDS
 )
+_handled = Histogram("message_handling_duration_seconds", "Time to handle a batch.", ("group",), buckets=SECONDS)
 _gauges = {
     name: Gauge(name, says, labels, multiprocess_mode=mode)
     for name, (says, labels, mode) in GAUGES.items()
@@ -80,6 +86,11 @@ def count(name: str, amount: float = 1, **labels: str) -> None:
     """Add to a counter of the table above."""
     metric = _counters[name]
     (metric.labels(**labels) if labels else metric).inc(amount)
+
+
+def observe_handling(group: str, seconds: float) -> None:
+    """Note how long a consumer group took for one transaction of messages."""
+    _handled.labels(group).observe(seconds)
 
 
 @contextlib.contextmanager
