@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from boxoffice.startup import StartupProblem
 
 PREFIX = "BOXOFFICE_"
+FAILPOINT = r"^((before|after) (commit|send) [\w.<>]+(:[1-9][0-9]*)?)?$"  # kernel/failpoint.py
 
 
 def _default_data() -> Path:
@@ -80,6 +81,12 @@ class Settings(BaseSettings):
     trace_share: float = Field(default=1.0, ge=0, le=1, description="Share of all traces that are recorded.")
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, else json."
+    )
+
+    failpoint: str = Field(
+        default="",
+        pattern=FAILPOINT,
+        description="For tests alone: where this process is to die; never set it otherwise.",
     )
 
     @model_validator(mode="after")

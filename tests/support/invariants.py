@@ -83,8 +83,11 @@ OF_TENANT: tuple[Invariant, ...] = (
         "money_is_the_price",
         "What was captured and not returned is the price of valid lines, if confirmed, and what policies kept.",
         """
-        SELECT format('booking %s is %s: captured %s, refunded %s, price %s', id, status, captured, refunded, price)
+        SELECT format('booking %s is %s: captured %s, refunded %s, by hand %s, price %s',
+                      id, status, captured, refunded, by_hand, price)
           FROM (SELECT b.id, b.status, coalesce((s.payload ->> 'kept_minor')::bigint, 0) AS kept,
+                       (SELECT coalesce(sum((r ->> 'amount_minor')::bigint), 0)
+                          FROM jsonb_array_elements(s.payload -> 'refunds') r WHERE r ->> 'evidence' <> '') AS by_hand,
                        (SELECT coalesce(sum(amount_minor), 0) FROM payments p
                          WHERE p.booking_id = b.id AND p.status = 'CAPTURED') AS captured,
                        (SELECT coalesce(sum(amount_minor), 0) FROM refunds r
@@ -95,7 +98,7 @@ OF_TENANT: tuple[Invariant, ...] = (
                  WHERE b.status IN ('CONFIRMED', 'EXPIRED', 'FAILED', 'CANCELLED')
                    AND NOT s.payload @> '{"refunds": [{"done": false}]}') money
          WHERE $1::uuid IS NOT NULL
-           AND captured - refunded <> kept + CASE status WHEN 'CONFIRMED' THEN price ELSE 0 END
+           AND captured - refunded - by_hand <> kept + CASE status WHEN 'CONFIRMED' THEN price ELSE 0 END
         """,
     ),
     Invariant(

@@ -41,8 +41,9 @@ async def seed(settings: Settings) -> None:
 
 
 async def doctor(settings: Settings) -> list[str]:
-    """What is wrong with the database's walls; empty when nothing is."""
-    return await walls.escapes(bootstrap.logins(settings.database_url, settings.data / "secrets").web)
+    """What is wrong with the database's walls and with these settings; empty when nothing is."""
+    deadly = ["BOXOFFICE_FAILPOINT is set: a process that reads it dies on purpose"] if settings.failpoint else []
+    return deadly + await walls.escapes(bootstrap.logins(settings.database_url, settings.data / "secrets").web)
 
 
 async def create_tenant(

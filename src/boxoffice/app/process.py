@@ -14,7 +14,7 @@ from boxoffice.doors.keys import Keyring
 from boxoffice.doors.limits import Limiter
 from boxoffice.doors.peers import Peers
 from boxoffice.gateway.exchange import ASGIApp
-from boxoffice.kernel import bootstrap
+from boxoffice.kernel import bootstrap, failpoint
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.service import Service
@@ -75,6 +75,7 @@ class Process:
 @asynccontextmanager
 async def process(settings: Settings, login: Login) -> AsyncIterator[Process]:
     """Connect to the servers as one login, and build the services upon that."""
+    failpoint.arm(settings.failpoint)
     secrets = settings.data / "secrets"
     url = getattr(bootstrap.logins(settings.database_url, secrets), login)
     role = Roles(bootstrap.database_of(url)).platform

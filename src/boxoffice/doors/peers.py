@@ -14,6 +14,7 @@ from boxoffice.doors import problem
 from boxoffice.doors.hosts import Hosts
 from boxoffice.doors.identity import SERVICE_KEYS, service_token
 from boxoffice.doors.keys import Keyring
+from boxoffice.kernel import failpoint
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.telemetry import traces
@@ -82,7 +83,8 @@ class Peers:
             }  # fmt: skip
             try:
                 async with asyncio.timeout(deadline_seconds):
-                    answer = await _exchange(self._apps[service], method, path, sent, content)
+                    with failpoint.around_send():
+                        answer = await _exchange(self._apps[service], method, path, sent, content)
             except TimeoutError:
                 raise Unavailable("unavailable", f"The {service} service is slow; try again in a moment.") from None
         if answer.status >= 400:

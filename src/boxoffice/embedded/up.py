@@ -37,6 +37,8 @@ Demo logins (password boxoffice-demo):
 
 async def up(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM. Raises StartupProblem when the platform cannot start."""
+    if settings.failpoint:
+        raise StartupProblem("BOXOFFICE_FAILPOINT is for tests of a single process: unset it, or use `boxoffice run`")
     begun = time.monotonic()
     stop = Stop()
     listening = await listen(settings)

@@ -165,6 +165,7 @@ class Consumer:
             if (trace := own.get(message.id)) is not None:
                 tx.traces |= {message.subject: trace, str(message.id): trace}
         for subscription, run in self._runs(messages):
+            tx.works.append(f"{self.group}.{subscription.message.__name__}")
             with structlog.contextvars.bound_contextvars(group=self.group, tenant=tx.tenant.slug, messages=len(run)):
                 await subscription.handler(tx, run)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from boxoffice.kernel import outbox, timers
+from boxoffice.kernel import failpoint, outbox, timers
 from boxoffice.kernel.errors import Refusal, Unavailable
 from boxoffice.kernel.message import Envelope, Message
 from boxoffice.kernel.tenancy import Tenant
@@ -42,12 +42,13 @@ class Tx:
 
     `now` is the time the transaction began: pure code takes it as an argument. `causes` are the messages being
     handled, by subject: what is published about the same subject names them as its cause. `traces` are the
-    traceparents that work goes by, by the id it is about (a subject, a timer, a message).
+    traceparents that work goes by, by the id it is about (a subject, a timer, a message). `works` are the names of
+    the subscriptions and timers whose handlers had a part in it.
     """
 
     __slots__ = (
         "_after_commit", "_forgotten", "_messages", "_timers", "causes", "correlation_id", "db", "now", "rings",
-        "tenant", "traces",
+        "tenant", "traces", "works",
     )  # fmt: skip
 
     def __init__(self, db: Any, tenant: Tenant | None) -> None:
@@ -58,6 +59,7 @@ class Tx:
         self.causes: Mapping[str, Envelope] = {}
         self.traces: dict[str, str] = {}
         self.rings: set[str] = set()
+        self.works: list[str] = []
         self._messages: list[outbox.Outgoing] = []
         self._timers: list[timers.Timer] = []
         self._forgotten: list[tuple[UUID, str]] = []
@@ -180,7 +182,8 @@ class Database:
     async def system(self) -> AsyncIterator[Any]:
         """A connection as the login itself, outside any transaction: for the kernel's own loops only."""
         async with _acquired(self._reserve) as db:
-            yield db
+            with failpoint.around_commit():
+                yield db
 
     @asynccontextmanager
     async def _run(self, begin: str, tenant: Tenant | None, reserve: bool) -> AsyncIterator[Tx]:
@@ -190,6 +193,7 @@ class Database:
                 await db.execute(begin)
                 yield tx
                 await tx.flush()
+                failpoint.reached("before commit", tx.works)
                 if await db.execute("COMMIT") != "COMMIT":
                     raise RuntimeError("the transaction had failed before its commit")
             except BaseException as fault:
@@ -197,6 +201,7 @@ class Database:
                 if lost and isinstance(fault, Exception) and not isinstance(fault, Refusal):
                     raise _not_answering() from fault
                 raise
+        failpoint.reached("after commit", tx.works)
         for what in tx.rings:
             self.wake.ring(what)
         await tx.committed()

@@ -143,6 +143,7 @@ class Lanes:
                     async with self._database.transaction(tenant) as tx:
                         valid = await timers.current(tx.db, dues)
                         if valid:
+                            tx.works.append(valid[0].kind)
                             await handler(tx, valid)
                             if len(await timers.done_all(tx, valid)) != len(valid):
                                 raise StaleError

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from boxoffice.kernel import failpoint
+
 OUTBOX, TIMERS, LOG = "outbox", "timers", "log"
 COALESCE_SECONDS = 0.002
 RECONNECT_SECONDS = 1.0
@@ -46,7 +48,8 @@ class Wake:
             while self._to_send and self._valkey is not None:
                 await asyncio.sleep(COALESCE_SECONDS)
                 rings, self._to_send = self._to_send, set()
-                await self._valkey.publish(self._channel, " ".join(sorted(rings)))
+                with failpoint.around_send():
+                    await self._valkey.publish(self._channel, " ".join(sorted(rings)))
         except Exception as fault:
             log.debug("ring_not_sent", fault=repr(fault))
         finally:

@@ -15,6 +15,8 @@ from uuid import UUID
 
 import aiosmtplib
 
+from boxoffice.kernel import failpoint
+
 TIMEOUT_SECONDS = 30.0
 PERMANENT = 500
 
@@ -76,7 +78,8 @@ class MailServer:
 
     async def _send(self, client: aiosmtplib.SMTP, mail: Mail) -> None:
         try:
-            await client.send_message(compose(mail, self.sender), sender=self.sender, recipients=[mail.recipient])
+            with failpoint.around_send():
+                await client.send_message(compose(mail, self.sender), sender=self.sender, recipients=[mail.recipient])
         except (ValueError, IndexError, HeaderParseError, aiosmtplib.SMTPNotSupported) as fault:
             raise Refused(f"not a mail: {fault!r}", final=True) from fault
         except aiosmtplib.SMTPRecipientsRefused as fault:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from boxoffice.kernel import failpoint
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.timers import Due
@@ -135,7 +136,8 @@ async def _within(
     """The provider's answers, or none (in time): then nothing is known about any of the keys."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return dict(await ask(questions))
+            with failpoint.around_send(f"{provider}.{ask.__name__}"):
+                return dict(await ask(questions))
     except Exception as fault:  # it may have heard us all the same
         log.warning("provider_gave_no_answer", provider=provider, fault=repr(fault))
         return {}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import structlog
 
+from boxoffice.kernel import failpoint
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.payments.bank import Delivery
@@ -64,8 +65,9 @@ class Deliveries:
                 SIGNATURE_HEADER: self.simulator.signature(body, datetime.now(UTC)),
             }
             url = f"{self.url}/api/payments/webhooks/simulated"
-            async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                return 200 <= answer.status < 300
+            with failpoint.around_send():
+                async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+                    return 200 <= answer.status < 300
         except (aiohttp.ClientError, TimeoutError, OSError, Refusal) as fault:
             log.info("webhook_not_delivered", id=str(delivery.id), attempts=delivery.attempts, fault=repr(fault))
             return False

@@ -17,6 +17,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from boxoffice.kernel import failpoint
 from boxoffice.kernel.errors import Conflict
 
 DOWN_SECONDS = 1.0
@@ -163,7 +164,8 @@ class Holds:
                         ],
                         client=pipe,
                     )  # fmt: skip
-                return await pipe.execute()
+                with failpoint.around_send():
+                    return await pipe.execute()
 
         return await self._guarded(run)
 
@@ -178,7 +180,8 @@ class Holds:
                         args=[str(hold.id), status, TOMBSTONE_SECONDS, *hold.seat_nos],
                         client=pipe,
                     )
-                await pipe.execute()
+                with failpoint.around_send():
+                    await pipe.execute()
 
         await self._guarded(run)
 
