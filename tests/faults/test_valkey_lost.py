@@ -7,9 +7,10 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from boxoffice.bookings.inventory.holds import HeldSeat, Hold, Holds, Lost
+from boxoffice.bookings.inventory.holds import HeldSeat, Hold, Holds
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel.ids import uuid7
+from boxoffice.kernel.valkey import Lost
 from tests.support.crowd import Crowd, at_rest
 from tests.support.platform import Platform
 from tests.support.processes import frozen, kill, supervisor_of

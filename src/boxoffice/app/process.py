@@ -1,6 +1,6 @@
 """One process: its connections, its keys, its ways to the others, and the services that it serves."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,6 +25,7 @@ from boxoffice.settings import Settings
 
 Login = Literal["web", "worker"]
 BANK_CONNECTIONS = 4
+DEADLINE_SECONDS: Mapping[Login, float] = {"web": 10.0, "worker": 30.0}  # of one transaction; buyers wait no longer
 
 
 @dataclass
@@ -85,7 +86,7 @@ async def process(settings: Settings, login: Login) -> AsyncIterator[Process]:
         stack.push_async_callback(valkey.aclose)
         database = await Database.connect(
             url, platform_role=role, pool_size=settings.pool_size, reserve_size=settings.reserve_pool_size,
-            wake=Wake(valkey),
+            wake=Wake(valkey), deadline_seconds=DEADLINE_SECONDS[login],
         )  # fmt: skip
         stack.push_async_callback(database.close)
         bank = await Database.connect(url, platform_role=role, pool_size=BANK_CONNECTIONS, reserve_size=1)

@@ -24,7 +24,7 @@ from boxoffice.bookings.executor import Executor, public_status, recheck_sold_ou
 from boxoffice.bookings.inventory import sales, seats
 from boxoffice.bookings.inventory.domain import claim_until, new_reference
 from boxoffice.bookings.inventory.holding import SeatsTaken
-from boxoffice.bookings.inventory.holds import Hold, Holds, Known, Lost, consumed, require_live
+from boxoffice.bookings.inventory.holds import Hold, Holds, Known, consumed, require_live
 from boxoffice.bookings.saga import State
 from boxoffice.bookings.store import Booking, Line, NewBooking, Step
 from boxoffice.doors.peers import Peers
@@ -37,6 +37,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Received
 from boxoffice.kernel.tenancy import Cancellation, Tenant
 from boxoffice.kernel.timers import Due, Timer, done
+from boxoffice.kernel.valkey import Lost
 from boxoffice.seating.parse import PlanInvalid, parse
 
 INVENTORY = "bookings.inventory"

@@ -1,21 +1,19 @@
 """Rate limits: GCRA in one Lua script, with portions leased ahead so that the hot path rarely asks Valkey."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from boxoffice.kernel.errors import TooManyRequests
+from boxoffice.kernel.valkey import Breaker, Lost
 
 WINDOW_SECONDS = 60.0
 LEASE_SECONDS = 5.0
-DOWN_SECONDS = 1.0
 BUCKETS_MAX = 50_000
-log = structlog.get_logger("limits")
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +117,7 @@ class Limiter:
         self._processes = processes
         self._script: Any = valkey.register_script(GCRA) if valkey is not None else None
         self._buckets: dict[str, _Bucket] = {}
-        self._down_until = 0.0
+        self._breaker = Breaker(valkey) if valkey is not None else None
 
     async def spend(self, policy: Policy, key: str) -> Decision:
         """Count one request of the client called `key`, if there is room for it."""
@@ -142,9 +140,7 @@ class Limiter:
     async def peek(self, policy: Policy, key: str) -> None:
         """Refuse a client whose quota is spent, and count nothing: for limits on failures only."""
         name = f"rl:{policy.name}:{key}"
-        tat = None
-        if self._up(time.monotonic()):
-            tat = await self._quietly(self._valkey.get(name))  # type: ignore[union-attr]
+        tat = await self._quietly(lambda valkey: valkey.get(name))
         if tat is not None:
             ahead = int(tat) / 1e6 - time.time()  # our clock: good enough for a glance
         else:
@@ -154,10 +150,8 @@ class Limiter:
             raise Decision(False, policy, 0, ahead, ahead + interval - WINDOW_SECONDS).refusal()
 
     async def _ask(self, policy: Policy, key: str, bucket: _Bucket, rest: float, now: float) -> Decision:
-        answer = None
-        if self._up(now):
-            arguments = [rest, int(WINDOW_SECONDS * 1e6), 1, 1_000_000 if policy.exact else 8]
-            answer = await self._quietly(self._script(keys=[f"rl:{policy.name}:{key}"], args=arguments))
+        arguments = [rest, int(WINDOW_SECONDS * 1e6), 1, 1_000_000 if policy.exact else 8]
+        answer = await self._quietly(lambda _: self._script(keys=[f"rl:{policy.name}:{key}"], args=arguments))
         if answer is None:
             return self._alone(policy, bucket, rest, now)
         granted, remaining, wait, reset = answer
@@ -199,16 +193,13 @@ class Limiter:
             busy = dict(list(busy.items())[-BUCKETS_MAX // 2 :])
         self._buckets = busy
 
-    def _up(self, now: float) -> bool:
-        return self._valkey is not None and now >= self._down_until
-
-    async def _quietly(self, question: Awaitable[Any]) -> Any:
-        """Valkey's answer, or None when there is none; then nobody asks for a second."""
+    async def _quietly(self, question: Callable[[Redis], Awaitable[Any]]) -> Any:
+        """Valkey's answer, or None when there is none."""
+        if self._valkey is None or self._breaker is None:
+            return None
         try:
-            return await question
-        except (RedisError, OSError) as fault:
-            self._down_until = time.monotonic() + DOWN_SECONDS
-            log.warning("valkey_down", fault=repr(fault))
+            return await self._breaker.ask(partial(question, self._valkey))
+        except Lost:
             return None
 
 

@@ -12,13 +12,16 @@ import asyncpg
 import structlog
 
 from boxoffice.kernel import failpoint, outbox, timers
+from boxoffice.kernel.bulkhead import Bulkhead
 from boxoffice.kernel.errors import Refusal, Unavailable
 from boxoffice.kernel.message import Envelope, Message
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.wake import OUTBOX, TIMERS, Wake
 from boxoffice.telemetry import traces
 
+CONNECT_SECONDS = 10.0  # at the start; later a connection that is not made within ACQUIRE_SECONDS is given up
 ACQUIRE_SECONDS = 2.0
+DEADLINE_SECONDS = 10.0
 # Sets of keys against tables that nobody has analyzed yet: what is looked up by index is in memory or on an SSD.
 PLANNING = {"jit": "off", "random_page_cost": "1.1"}
 SOON = timedelta(seconds=1)  # a timer armed for this near a time is worth a wake-up
@@ -123,29 +126,41 @@ class Tx:
 
 
 class Database:
-    """A login's connections: a pool for the doors and a small reserve so that buyers cannot starve recovery."""
+    """A login's connections: a pool for the doors and a small reserve so that buyers cannot starve recovery.
 
-    def __init__(self, pool: Any, reserve: Any, platform_role: str, wake: Wake | None = None) -> None:
+    No tenant has more than half of the pool, and nobody a connection for longer than the deadline.
+    """
+
+    def __init__(
+        self, pool: Any, reserve: Any, platform_role: str, wake: Wake | None = None,
+        *, share: int = 1, deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:  # fmt: skip
         self._pool = pool
         self._reserve = reserve
+        self._bulkhead = Bulkhead(share, ACQUIRE_SECONDS)
+        self._deadline_seconds = deadline_seconds
         self.wake = wake or Wake()
         self._begin_platform = _begin(platform_role, "platform, pg_temp", "")
         self._begins: dict[str, str] = {}
 
     @classmethod
     async def connect(
-        cls, url: str, *, platform_role: str, pool_size: int = 20, reserve_size: int = 4, wake: Wake | None = None
-    ) -> "Database":
+        cls, url: str, *, platform_role: str, pool_size: int = 20, reserve_size: int = 4, wake: Wake | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> "Database":  # fmt: skip
         """Open the pools of one login. Raises OSError or asyncpg.PostgresError when the server does not answer."""
 
         async def pool(size: int) -> Any:
-            return await asyncpg.create_pool(
+            return await asyncpg.create_pool(  # no time-out of its own per statement: `_cut` ends what lasts too long
                 url, min_size=1, max_size=size, init=_warm, connection_class=PooledConnection,
                 statement_cache_size=512, max_cached_statement_lifetime=0,
                 max_inactive_connection_lifetime=900, server_settings=PLANNING,
             )  # fmt: skip
 
-        return cls(await pool(pool_size), await pool(reserve_size), platform_role, wake)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            pools = await pool(pool_size), await pool(reserve_size)
+        share = max(1, pool_size // 2)
+        return cls(*pools, platform_role, wake, share=share, deadline_seconds=deadline_seconds)
 
     @property
     def connections_in_use(self) -> int:
@@ -169,25 +184,34 @@ class Database:
         if begin is None:
             begin = _begin(tenant.role, f'"{tenant.schema}", platform, pg_temp', str(tenant.id))
             self._begins[tenant.role] = begin
-        async with self._run(begin, tenant, reserve) as tx:
-            yield tx
+        if reserve:
+            async with self._run(begin, tenant, self._reserve) as tx:
+                yield tx
+            return
+        if not self._bulkhead.enter(tenant.id):
+            await self._bulkhead.wait(tenant.id)
+        try:
+            async with self._run(begin, tenant, self._pool) as tx:
+                yield tx
+        finally:
+            self._bulkhead.leave(tenant.id)
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[Tx]:
         """One transaction as the platform itself: for the platform host and the worker only."""
-        async with self._run(self._begin_platform, None, False) as tx:
+        async with self._run(self._begin_platform, None, self._pool) as tx:
             yield tx
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Any]:
         """A connection as the login itself, outside any transaction: for the kernel's own loops only."""
-        async with _acquired(self._reserve) as db:
+        async with _acquired(self._reserve, self._deadline_seconds) as db:
             with failpoint.around_commit():
                 yield db
 
     @asynccontextmanager
-    async def _run(self, begin: str, tenant: Tenant | None, reserve: bool) -> AsyncIterator[Tx]:
-        async with _acquired(self._reserve if reserve else self._pool) as db:
+    async def _run(self, begin: str, tenant: Tenant | None, pool: Any) -> AsyncIterator[Tx]:
+        async with _acquired(pool, self._deadline_seconds) as db:
             tx = Tx(db, tenant)
             try:
                 await db.execute(begin)
@@ -219,7 +243,7 @@ async def _warm(db: Any) -> None:
 
 
 @asynccontextmanager
-async def _acquired(pool: Any) -> AsyncIterator[Any]:
+async def _acquired(pool: Any, deadline_seconds: float) -> AsyncIterator[Any]:
     try:
         db = await pool.acquire(timeout=ACQUIRE_SECONDS)
     except TimeoutError:
@@ -227,11 +251,23 @@ async def _acquired(pool: Any) -> AsyncIterator[Any]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
         log.warning("database_not_reached", fault=repr(fault))
         raise _not_answering() from fault
+    loop = asyncio.get_running_loop()
+    end = loop.call_later(deadline_seconds, _cut, db)
     try:
         yield db
     finally:
-        with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):  # died, and left by itself
+        end.cancel()
+        if loop.time() >= end.when():  # the server has gone without a word: the pool's other connections are no better
+            await pool.expire_connections()
+        with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):  # died, left by itself
             await pool.release(db)  # shields itself from a cancellation
+
+
+def _cut(db: Any) -> None:
+    """End a connection that was used for too long; who waits for its answer gets ConnectionDoesNotExistError."""
+    log.warning("database_deadline_passed")
+    with contextlib.suppress(asyncpg.InterfaceError):  # it died in this very moment
+        db.terminate()
 
 
 def _not_answering() -> Unavailable:

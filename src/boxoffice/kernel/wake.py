@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from boxoffice.kernel import failpoint
 OUTBOX, TIMERS, LOG = "outbox", "timers", "log"
 COALESCE_SECONDS = 0.002
 RECONNECT_SECONDS = 1.0
+SILENCE_SECONDS = 30.0  # after so long without a ring we listen anew: a server that has gone does not always say so
 log = structlog.get_logger("wake")
 
 
@@ -20,9 +22,12 @@ class Wake:
     Nothing depends on a ring: it is lost when Valkey is down or slow, and every loop polls besides.
     """
 
-    def __init__(self, valkey: Any | None = None, channel: str = "boxoffice:wake") -> None:
+    def __init__(
+        self, valkey: Any | None = None, channel: str = "boxoffice:wake", silence_seconds: float = SILENCE_SECONDS
+    ) -> None:
         self._valkey = valkey
         self._channel = channel
+        self._silence_seconds = silence_seconds
         self._bells: dict[str, asyncio.Event] = {}
         self._to_send: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
@@ -69,9 +74,11 @@ class Wake:
         subscription = self._valkey.pubsub(ignore_subscribe_messages=True)  # type: ignore[union-attr]
         try:
             await subscription.subscribe(self._channel)
-            while not stop.is_set():
+            heard_at = time.monotonic()
+            while not stop.is_set() and time.monotonic() - heard_at < self._silence_seconds:
                 message = await subscription.get_message(timeout=RECONNECT_SECONDS)
                 if message is not None:
+                    heard_at = time.monotonic()
                     data = message["data"]
                     for what in (data.decode() if isinstance(data, bytes) else data).split():
                         self.bell(what).set()

@@ -11,13 +11,14 @@ import msgspec
 from boxoffice.bookings.inventory import seats
 from boxoffice.bookings.inventory.catalogue import Catalogue
 from boxoffice.bookings.inventory.domain import Sale, extended_until, problem
-from boxoffice.bookings.inventory.holds import HeldSeat, Hold, Holds, Known, Lost
+from boxoffice.bookings.inventory.holds import HeldSeat, Hold, Holds, Known
 from boxoffice.bookings.inventory.live import Live
 from boxoffice.kernel.batch import Batcher
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.valkey import Lost
 from boxoffice.seating.availability import HELD
 from boxoffice.seating.choice import Shortage, alternatives, best_available, standing
 

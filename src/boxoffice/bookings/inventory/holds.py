@@ -7,23 +7,18 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 from uuid import UUID
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from boxoffice.kernel import failpoint
 from boxoffice.kernel.errors import Conflict
+from boxoffice.kernel.valkey import Breaker
 
-DOWN_SECONDS = 1.0
 TOMBSTONE_SECONDS = 3600
-T = TypeVar("T")
-log = structlog.get_logger("holds")
 
 # KEYS: the event's seats {seat_no → "hold:expires_ms"}, the hold. ARGV: hold id, revision expected (0: a new hold),
 # new revision, expires ms, body, how many to have, those to have…, those to drop…
@@ -111,10 +106,6 @@ class Known(msgspec.Struct, frozen=True):
     hold: Hold | None
 
 
-class Lost(Exception):
-    """Valkey did not answer; whoever asked goes on without it."""
-
-
 def sign(hold: Hold, secret: bytes) -> str:
     """The hold's token: its facts and an HMAC-SHA256 over them."""
     body = base64.urlsafe_b64encode(msgspec.json.encode(hold)).rstrip(b"=")
@@ -137,13 +128,13 @@ def _mac(body: bytes, secret: bytes) -> str:
 
 
 class Holds:
-    """The holds of all tenants in one Valkey. After a failure it is left alone for a second."""
+    """The holds of all tenants in one Valkey."""
 
     def __init__(self, valkey: "Redis") -> None:
         self._valkey = valkey
         self._put = valkey.register_script(PUT)
         self._end = valkey.register_script(END)
-        self._down_until = 0.0
+        self._breaker = Breaker(valkey)
 
     async def put(self, wanted: Sequence[tuple[Hold, int, Sequence[int]]]) -> list[list[int]]:
         """Take or replace holds in one round trip; each is (hold, revision expected or 0 for a new one, seats to drop).
@@ -167,7 +158,7 @@ class Holds:
                 with failpoint.around_send():
                     return await pipe.execute()
 
-        return await self._guarded(run)
+        return await self._breaker.ask(run)
 
     async def end(self, ended: Sequence[tuple[Hold, str]]) -> None:
         """Give seats back; each hold becomes `released` or `consumed:<booking id>`. Raises Lost."""
@@ -183,7 +174,7 @@ class Holds:
                 with failpoint.around_send():
                     await pipe.execute()
 
-        await self._guarded(run)
+        await self._breaker.ask(run)
 
     async def known(self, tenant_id: UUID, hold_ids: Sequence[UUID]) -> list[Known]:
         """What is known of these holds. Raises Lost."""
@@ -194,7 +185,7 @@ class Holds:
                     pipe.hmget(_hold_key(tenant_id, hold_id), ["status", "revision", "body"])
                 return [_known(*found) for found in await pipe.execute()]
 
-        return await self._guarded(run)
+        return await self._breaker.ask(run)
 
     async def held(self, tenant_id: UUID, event_id: UUID) -> list[int]:
         """The seats of an event that are held now. Raises Lost."""
@@ -204,17 +195,7 @@ class Holds:
             now = int(time.time() * 1000)
             return [int(seat) for seat, value in found.items() if int(value[37:]) > now]
 
-        return await self._guarded(run)
-
-    async def _guarded(self, run: Callable[[], Awaitable[T]]) -> T:
-        if time.monotonic() < self._down_until:
-            raise Lost
-        try:
-            return await run()
-        except (RedisError, OSError, TimeoutError) as fault:
-            self._down_until = time.monotonic() + DOWN_SECONDS
-            log.warning("valkey_lost", fault=repr(fault))
-            raise Lost from fault
+        return await self._breaker.ask(run)
 
 
 def require_live(hold: Hold, known: Known | None, now: datetime) -> None:

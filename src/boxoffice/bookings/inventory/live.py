@@ -9,9 +9,10 @@ import msgspec
 
 from boxoffice.bookings.inventory import seats
 from boxoffice.bookings.inventory.domain import Sale
-from boxoffice.bookings.inventory.holds import Holds, Lost
+from boxoffice.bookings.inventory.holds import Holds
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.valkey import Lost
 from boxoffice.seating.availability import BLOCKED, HELD, SOLD
 
 Key = tuple[UUID, UUID]
