@@ -113,6 +113,14 @@ class TenantSuspended(OfTenant, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "tenant.suspended"
     strict: bool
+    operator: UUID | None = None  # who suspended it
+
+
+class TenantResumed(OfTenant, frozen=True, kw_only=True):
+    """A suspension ended."""
+
+    topic: ClassVar[str] = "tenant.resumed"
+    operator: UUID
 
 
 # ── auth ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,6 +233,15 @@ class BookingCancelled(OfBooking, frozen=True, kw_only=True):
     refunded_minor: int
 
 
+class OperatorIntervened(OfBooking, frozen=True, kw_only=True):
+    """An operator took a saga in hand: `act` is retry, compensation or refund-evidence, `detail` their words for it."""
+
+    topic: ClassVar[str] = "booking.intervened"
+    operator: UUID
+    act: str
+    detail: str
+
+
 class PaymentCancelRequested(OfBooking, frozen=True, kw_only=True):
     """Attempts that must not be charged any more; payments answers each with what became of it."""
 
@@ -304,11 +321,11 @@ class PaymentMethodsChanged(OfTenant, frozen=True, kw_only=True):
 
 
 MESSAGES: tuple[type[Message], ...] = (
-    TenantCreated, TenantChanged, TenantSuspended, UserRegistered,
+    TenantCreated, TenantChanged, TenantSuspended, TenantResumed, UserRegistered,
     EventCreated, EventPublishing, EventChanged, EventCancelled,
     InventoryReady, InventoryRefused, SaleChanged,
     BookingRequested, BookingConfirmed, BookingFailed, BookingExpired, BookingCancelled,
-    PaymentCancelRequested, RefundRequested,
+    OperatorIntervened, PaymentCancelRequested, RefundRequested,
     PaymentCompleted, PaymentFailed, PaymentActionRequired, PaymentCancelled, PaymentRefunded, RefundFailed,
     PaymentMethodsChanged,
 )  # fmt: skip

@@ -74,7 +74,7 @@ ACTS = (
         "commit payments.charging.Charging.refund:2", "commit bookings.PaymentRefunded",
     )),
     Act(stories.taken_back, ("commit bookings.giving_back.api.GivingBackApi.refund",)),
-    Act(stories.undone, ("commit bookings.monitor.api.MonitorApi.compensate",)),
+    Act(stories.undone, ("commit bookings.monitor.api.MonitorApi.compensate", "commit operations.OperatorIntervened")),
     Act(stories.refund_refused_until_the_operator_insists, (
         "commit bookings.RefundFailed", "commit bookings.monitor.api.MonitorApi.retry",
         "commit bookings.monitor.api.MonitorApi._act",
@@ -101,7 +101,7 @@ ACTS = (
     Act(stories.tenant_changed, ("commit tenants.api.Api.change", "commit payments.TenantChanged")),
     Act(stories.suspended_and_resumed, (
         "commit tenants.api.Api.suspend", "commit bookings.TenantSuspended", "commit bookings.suspended",
-        "commit tenants.api.Api.resume",
+        "commit tenants.api.Api.resume", "commit operations.TenantSuspended", "commit operations.TenantResumed",
     )),
     Act(stories.registered, (
         "commit auth.api.Api.register", "commit auth.api.Api.login:2", "commit auth.api.Api.refresh",

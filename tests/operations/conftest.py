@@ -42,11 +42,11 @@ class Desk:
 
     async def ask(
         self, method: str, path: str, json: Any = None, *, who: Headers | None = None, key: str | None = None,
-        query: str = "",
+        query: str = "", service: str = "operations",
     ) -> Response:  # fmt: skip
         sent = {**(self.operator if who is None else who), **({"idempotency-key": key} if key else {})}
         answer = await request(
-            self.shop.apps["operations"], method, path, host=f"platform.{DOMAIN}", headers=sent, json=json, query=query
+            self.shop.apps[service], method, path, host=f"platform.{DOMAIN}", headers=sent, json=json, query=query
         )
         assert answer is not None
         return answer
@@ -82,6 +82,7 @@ async def desk(database: Database, web_database: Database, tenant: Tenant, valke
         database=web_database, directory=directory, peers=peers, keyring=keyring, assets=Assets(tmp_path), shops={},
         shows_mail=True,
     )  # fmt: skip
+    shop.services["operations"] = service
     verifier = Verifier(fetch_jwks=peers.jwks, keyring=keyring, directory=directory)
     shop.apps["operations"] = http.application(service, directory=directory, verifier=verifier, domain=DOMAIN)
     operator_id = uuid7()

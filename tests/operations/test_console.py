@@ -263,13 +263,16 @@ async def test_a_tenant_can_be_suspended_or_activated(desk: Desk, status: str, o
 
 async def test_the_audit_tells_who_did_what(desk: Desk) -> None:
     entry: dict[str, Any] = {"id": str(uuid7()), "at": "2026-11-22T18:00:00Z", "operator": str(uuid7()),
-             "action": "dead_letter.redriven", "subject": BOOKING, "detail": {"group": "bookings"}}  # fmt: skip
-    desk.tell("GET /api/audit", {"items": [entry], "next_cursor": None})
+             "action": "dead_letter.redriven", "subject": str(uuid7()), "detail": {"group": "bookings"}}  # fmt: skip
+    of_saga = entry | {"action": "saga.compensated", "subject": BOOKING, "detail": {"detail": "It was a fraud"}}
+    desk.tell("GET /api/audit", {"items": [entry, of_saga], "next_cursor": None})
 
     html = await desk.open("/audit")
 
     assert entry["operator"] in html
     assert "dead_letter.redriven" in html
+    assert "It was a fraud" in html
+    assert re.findall(r'href="/sagas/([^"]+)"', html) == [BOOKING]
 
 
 async def test_an_expired_session_is_renewed_once_for_the_whole_overview(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from boxoffice.kernel.lanes import Lanes
 from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
-from boxoffice.messages import TenantChanged
+from boxoffice.messages import TenantChanged, TenantResumed, TenantSuspended
 from boxoffice.tenants import store
 from boxoffice.tenants.onboarding import Applicant, Onboarding
 from tests.support.asgi import Response
@@ -325,6 +325,20 @@ async def test_a_suspended_tenant_stops_and_comes_back(house: House, tenant: Ten
     assert (again.status, again.json["status"]) == (200, "SUSPENDED")
     assert (resumed.status, resumed.content) == (204, b"")
     assert (stopped, back) == (Status.SUSPENDED, Status.ACTIVE)
+
+
+async def test_who_suspended_and_resumed_a_tenant_is_told(house: House, tenant: Tenant, operator: str) -> None:
+    path = f"/api/tenants/{tenant.id}/suspension"
+    me = (await house.ask("auth", "GET", "/api/auth/me", token=operator)).json["id"]
+
+    for method in ("POST", "DELETE", "DELETE"):
+        await house.ask("tenants", method, path, token=operator)
+
+    told = await published(house.database, tenant, TenantSuspended, TenantResumed)
+    assert told == [
+        TenantSuspended(tenant_id=tenant.id, strict=False, operator=UUID(me)),
+        TenantResumed(tenant_id=tenant.id, operator=UUID(me)),
+    ]
 
 
 async def test_a_tenant_that_is_not_there_yet_cannot_be_suspended(house: House, operator: str) -> None:

@@ -101,3 +101,10 @@ def path_id(call: Call, name: str) -> UUID:
     """The UUID in the path called `name`."""
     value: UUID = call.path[name]
     return value
+
+
+def user_id(call: Call) -> UUID:
+    """The id of a caller who is a user; the route has made sure of that."""
+    if call.caller.id is None:
+        raise LookupError(f"{call.caller.key} is no user")
+    return call.caller.id

@@ -12,7 +12,7 @@ from boxoffice.doors.paging import Page, PageQuery
 from boxoffice.kernel import dead_letters, idempotency
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.dead_letters import Letter
-from boxoffice.kernel.route import Answer, Call, path_id
+from boxoffice.kernel.route import Answer, Call, path_id, user_id
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
 from boxoffice.operations import actions, store
 from boxoffice.operations.comparing import Comparing, Disagreement, OfTenant
@@ -83,7 +83,7 @@ class Api:
         letter_id = path_id(call, "letter_id")
 
         async def work(tx: Tx) -> tuple[int, UUID]:
-            await actions.redrive(tx, _operator(call), letter_id)
+            await actions.redrive(tx, user_id(call), letter_id)
             return 202, letter_id
 
         async def render(tx: Tx, resource: str) -> None:
@@ -93,7 +93,7 @@ class Api:
 
     async def discard(self, call: Call) -> Answer:
         async with self._database.platform() as tx:
-            await actions.discard(tx, _operator(call), path_id(call, "letter_id"))
+            await actions.discard(tx, user_id(call), path_id(call, "letter_id"))
         return Answer(204)
 
     async def reconcile(self, call: Call) -> Answer:
@@ -118,11 +118,6 @@ class Api:
         except ValueError:
             return await self._directory.by_slug(name)
         return await self._directory.by_id(id)
-
-
-def _operator(call: Call) -> UUID:
-    assert call.caller.id is not None  # operators are users
-    return call.caller.id
 
 
 def _shown(letter: Letter, tenant: Tenant) -> DeadLetter:

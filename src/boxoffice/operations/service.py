@@ -8,9 +8,11 @@ from boxoffice.doors.paging import PageQuery
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.route import Host, Route, Who
-from boxoffice.kernel.service import Service
+from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.kernel.tenant import Tenant
+from boxoffice.messages import OperatorIntervened, TenantResumed, TenantSuspended
+from boxoffice.operations import actions
 from boxoffice.operations.api import Api, Audit, DeadLetters, Disagreements, LetterQuery, TenantsQuery
 from boxoffice.operations.comparing import Comparing
 from boxoffice.operations.console import Console, ListQuery, Notice, SagasQuery
@@ -32,7 +34,15 @@ def build(
     """The service operations. `shops` are the demo's, name to URL; `shows_mail`: there is a mailbox to look into."""
     api = Api(database, directory, Comparing(peers), keyring.secret("fingerprint"))
     console = Console(peers, renderer(assets), dict(shops), shows_mail)
-    return Service(name=NAME, routes=(*routes(api), *pages(console)))
+    return Service(
+        name=NAME,
+        routes=(*routes(api), *pages(console)),
+        subscriptions=(
+            on(OperatorIntervened, actions.intervened),
+            on(TenantSuspended, actions.suspended),
+            on(TenantResumed, actions.resumed),
+        ),
+    )
 
 
 def renderer(assets: Assets) -> Renderer:

@@ -7,7 +7,6 @@ from uuid import UUID
 import msgspec
 
 from boxoffice.kernel.database import Tx
-from boxoffice.kernel.ids import uuid7
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,13 +20,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
 
 
-async def add(tx: Tx, operator: UUID, action: str, subject: str, detail: dict[str, Any]) -> None:
-    """Write down what this transaction does."""
+async def add(tx: Tx, tenant_id: UUID, entry: Entry) -> None:
+    """Write down an act that concerns a tenant."""
     await tx.db.execute(
         """
-        INSERT INTO platform.audit (id, at, operator, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6::jsonb)
+        INSERT INTO platform.audit (id, at, operator, action, subject, detail, tenant_id)
+        VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7)
         """,
-        uuid7(), tx.now, operator, action, subject, msgspec.json.encode(detail).decode(),
+        entry.id, entry.at, entry.operator, entry.action, entry.subject, msgspec.json.encode(entry.detail).decode(),
+        tenant_id,
     )  # fmt: skip
 
 

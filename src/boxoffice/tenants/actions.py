@@ -11,7 +11,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.roles import Roles, schema_of
 from boxoffice.kernel.tenancy import Status, Tenant, TenantSettings, directory_changed, unknown_tenant
 from boxoffice.kernel.timers import Timer
-from boxoffice.messages import TenantChanged, TenantSuspended
+from boxoffice.messages import TenantChanged, TenantResumed, TenantSuspended
 from boxoffice.tenants import domain, store
 from boxoffice.tenants.domain import Plan, SettingsChange
 
@@ -64,18 +64,21 @@ async def change(
     await _write(tx, known, wanted)
 
 
-async def suspend(tx: Tx, tenant_id: UUID, *, strict: bool = False) -> None:
+async def suspend(tx: Tx, tenant_id: UUID, operator: UUID, *, strict: bool = False) -> None:
     """Stop pages, sales and organizers' writes. What is booked goes on to its end (drain), or, when `strict`, what
     still awaits a payment is called off."""
     known = await _locked(tx, tenant_id)
     await _write(tx, known, msgspec.structs.replace(known, status=domain.suspended(known.status)))
-    tx.publish(TenantSuspended(tenant_id=tenant_id, strict=strict), tenant=known)
+    tx.publish(TenantSuspended(tenant_id=tenant_id, strict=strict, operator=operator), tenant=known)
 
 
-async def resume(tx: Tx, tenant_id: UUID) -> None:
+async def resume(tx: Tx, tenant_id: UUID, operator: UUID) -> None:
     """End a suspension; a tenant that is not suspended stays what it is."""
     known = await _locked(tx, tenant_id)
-    await _write(tx, known, msgspec.structs.replace(known, status=domain.resumed(known.status)))
+    wanted = msgspec.structs.replace(known, status=domain.resumed(known.status))
+    await _write(tx, known, wanted)
+    if wanted != known:
+        tx.publish(TenantResumed(tenant_id=tenant_id, operator=operator), tenant=known)
 
 
 def slug_taken() -> Conflict:

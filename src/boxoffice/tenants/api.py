@@ -11,7 +11,7 @@ from boxoffice.doors import paging
 from boxoffice.doors.paging import Page, PageQuery
 from boxoffice.kernel import idempotency
 from boxoffice.kernel.database import Tx
-from boxoffice.kernel.route import Answer, Call, path_id
+from boxoffice.kernel.route import Answer, Call, path_id, user_id
 from boxoffice.kernel.tenancy import Status, TenantSettings, unknown_tenant
 from boxoffice.tenants import actions, domain, store
 from boxoffice.tenants.domain import Plan, SettingsChange
@@ -120,7 +120,7 @@ class Api:
         tenant_id = path_id(call, "tenant_id")
 
         async def work(tx: Tx) -> tuple[int, UUID]:
-            await actions.suspend(tx, tenant_id, strict=call.body.mode == "strict")
+            await actions.suspend(tx, tenant_id, user_id(call), strict=call.body.mode == "strict")
             return 200, tenant_id
 
         async def render(tx: Tx, resource: str | None) -> TenantView:
@@ -130,7 +130,7 @@ class Api:
 
     async def resume(self, call: Call) -> Answer:
         async with self._database.platform() as tx:
-            await actions.resume(tx, path_id(call, "tenant_id"))
+            await actions.resume(tx, path_id(call, "tenant_id"), user_id(call))
         return Answer(204)
 
     async def _once(self, call: Call, body: NewTenant, name: str) -> Answer:

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-import structlog
 
 from boxoffice.bookings import store as bookings_store
 from boxoffice.bookings import views
@@ -22,11 +21,11 @@ from boxoffice.doors import paging
 from boxoffice.doors.paging import Page, PageQuery
 from boxoffice.kernel import idempotency, timers
 from boxoffice.kernel.database import Database, Tx
-from boxoffice.kernel.route import Answer, Call, path_id
+from boxoffice.kernel.route import Answer, Call, path_id, user_id
 from boxoffice.kernel.tenancy import Directory, Status, Tenant
+from boxoffice.messages import OperatorIntervened
 
 LATE = timedelta(seconds=60)
-log = structlog.get_logger("monitor")
 
 
 class SagaQuery(PageQuery, frozen=True, kw_only=True):
@@ -135,21 +134,20 @@ class MonitorApi:
         return await self._act(call, "refund-evidence", body.evidence, mark)
 
     async def _act(self, call: Call, action: str, detail: str, verb: Callable[[Tx, UUID], Awaitable[None]]) -> Answer:
-        """Act once for this call's key, which is kept with the booking's tenant: in the transaction of the deed."""
-        booking_id = path_id(call, "booking_id")
+        """Act once for this call's key, which is kept with the booking's tenant, and tell it: in one transaction."""
+        booking_id, operator = path_id(call, "booking_id"), user_id(call)
         tenant, _ = await self._find(booking_id)
 
         async def work(tx: Tx) -> tuple[int, UUID]:
             await verb(tx, booking_id)
+            tx.publish(OperatorIntervened(booking_id=booking_id, operator=operator, act=action, detail=detail))
             return 202, booking_id
 
         async def render(tx: Tx, _: str) -> SagaDetail:
             return _detail(tenant, (await load_shown(tx, [booking_id]))[booking_id])
 
         at_tenant = dataclasses.replace(call, tenant=tenant)
-        answer = await idempotency.once(self._database, at_tenant, self._fingerprint_secret, work, render)
-        log.info("operator_acted", action=action, booking=str(booking_id), operator=call.caller.key, detail=detail)
-        return answer
+        return await idempotency.once(self._database, at_tenant, self._fingerprint_secret, work, render)
 
     async def _find(self, booking_id: UUID) -> tuple[Tenant, Shown]:
         """A booking of whichever tenant has it: its timer tells, else every tenant is asked."""
