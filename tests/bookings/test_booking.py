@@ -2,9 +2,11 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from boxoffice.kernel.errors import Conflict
+from boxoffice.kernel.tenancy import Status
 from boxoffice.messages import (
     BookingCancelled,
     BookingConfirmed,
@@ -127,6 +129,18 @@ async def test_a_payment_after_expiry_is_refunded_when_one_seat_is_gone(office: 
     assert [(m.booking_id, m.amount_minor) for m in refunds] == [(late, 9_000)]
     assert await office.seats("HELD") == [4]
     assert await office.status(quick) == "PENDING_PAYMENT"
+
+
+async def test_a_payment_after_expiry_is_refunded_when_its_organizer_does_not_sell_any_more(office: Office) -> None:
+    late = await office.booked(3, 4)
+    await office.timer_fires()
+    await office.timer_fires()
+    office.tenant = msgspec.structs.replace(office.tenant, status=Status.SUSPENDED)
+
+    await office.paid(late, amount_minor=9_000)
+
+    assert await office.status(late) == "REFUNDING"
+    assert await office.seats("SOLD") == []
 
 
 async def test_a_buyer_who_gives_up_gets_the_seats_freed_and_a_payment_that_came_anyway_back(office: Office) -> None:

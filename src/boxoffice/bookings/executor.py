@@ -13,6 +13,7 @@ from boxoffice.bookings.saga import Effect, State
 from boxoffice.bookings.store import Booking, Step
 from boxoffice.kernel.database import Tx
 from boxoffice.kernel.ids import uuid7
+from boxoffice.kernel.tenancy import Status
 from boxoffice.kernel.timers import Timer
 from boxoffice.messages import (
     BookingCancelled,
@@ -97,9 +98,9 @@ class Executor:
             await store.log_steps(tx, steps)
 
     async def _with_reclaim(self, tx: Tx, booking: Booking, happening: Happening) -> Happening:
-        """A capture after the end: try to claim all seats again before the table is asked."""
+        """A capture after the end: all seats are claimed again if they can be, and if the tenant still sells."""
         if isinstance(happening, Captured) and booking.saga.state in RECLAIMABLE:
-            got = await seats.reclaim(tx, booking.id, tx.now + self._grace)
+            got = tx.tenant.status is Status.ACTIVE and await seats.reclaim(tx, booking.id, tx.now + self._grace)
             return msgspec.structs.replace(happening, reclaimed=got)
         return happening
 
