@@ -1,6 +1,8 @@
 """Giving back what was confirmed: by the buyer, the organizer, with the event, with the tenant, by the operator."""
 
+import asyncio
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -9,18 +11,21 @@ import pytest
 from boxoffice.bookings.giving_back import policy
 from boxoffice.bookings.giving_back.actions import EMPTYING, STRICT, progress
 from boxoffice.bookings.store import tickets_of
+from boxoffice.kernel.database import Tx
 from boxoffice.kernel.errors import Conflict, Invalid
 from boxoffice.kernel.tenancy import Cancellation
 from boxoffice.messages import (
     BookingCancelled,
     EventCancelled,
     PaymentCancelRequested,
+    PaymentCompleted,
     RefundRequested,
     SaleChanged,
     TenantSuspended,
 )
 from tests.bookings.conftest import BUYER, OTHER, Office
-from tests.support.traffic import armed, deliver
+from tests.support.traffic import armed, deliver, received
+from tests.support.waiting import eventually
 
 
 async def confirmed(office: Office, *seats: int, owner: str = BUYER) -> UUID:
@@ -32,6 +37,13 @@ async def confirmed(office: Office, *seats: int, owner: str = BUYER) -> UUID:
 async def ticket_states(office: Office, booking_id: UUID) -> dict[int, bool]:
     async with office.database.transaction(office.tenant) as tx:
         return {ticket.seat_no: ticket.voided for ticket in await tickets_of(tx, booking_id)}
+
+
+async def someone_waits_for(tx: Tx) -> bool:
+    """Whether another connection waits for a lock of this transaction."""
+    waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+    found: bool = await tx.db.fetchval(waits)
+    return found
 
 
 async def test_a_cancelled_booking_is_refunded_before_its_seats_are_free(office: Office) -> None:
@@ -165,6 +177,40 @@ async def test_a_strict_suspension_calls_off_what_awaits_a_payment(office: Offic
 
     assert await office.status(waiting) == "CANCELLING"
     assert await office.status(paid) == "CONFIRMED"
+
+
+async def test_a_strict_suspension_leaves_alone_what_is_paid_while_it_looks(office: Office) -> None:
+    waiting = await office.booked(5)
+    await deliver(office.database, office.tenant, office.giving_back.suspended,
+                  TenantSuspended(tenant_id=office.tenant.id, strict=True))  # fmt: skip
+    async with office.database.platform() as tx:
+        due = await armed(tx, office.tenant, STRICT)
+    paid = received(office.tenant, PaymentCompleted(booking_id=waiting, attempt=1, amount_minor=4_500, currency="EUR"))
+
+    async def suspend() -> None:
+        async with office.database.transaction(office.tenant) as tx:
+            await office.giving_back.abort_pending(tx, due)
+
+    async with office.database.transaction(office.tenant) as tx:
+        await office.bookings.captured(tx, [paid])
+        suspending = asyncio.create_task(suspend())
+        await eventually(partial(someone_waits_for, tx))
+    await suspending
+
+    assert await office.status(waiting) == "CONFIRMED"
+
+
+@pytest.mark.parametrize("state", ["PENDING_PAYMENT", "EXPIRING"])
+async def test_an_operator_undoes_a_booking_whose_payment_is_under_way(office: Office, state: str) -> None:
+    booking_id = await office.booked(3)
+    if state == "EXPIRING":
+        await office.timer_fires()
+
+    async with office.database.transaction(office.tenant) as tx:
+        await office.giving_back.compensate(tx, booking_id)
+    await office.paid(booking_id, amount_minor=4_500)
+
+    assert await office.status(booking_id) == "REFUNDING"
 
 
 async def test_a_refund_made_by_hand_ends_the_saga(office: Office) -> None:

@@ -4,7 +4,7 @@ Read it in this order: State, Trigger, Effect, TABLE; then decide.py, whose `cla
 trigger. The table has no conditions: whatever a row would have to ask, `classify` has asked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -99,6 +99,8 @@ class Illegal(msgspec.Struct, frozen=True):
     reason: str
 
 
+Cell = Row | Ignored | Illegal
+Table = Mapping[tuple[State, Trigger], Cell]
 S, T, E = State, Trigger, Effect
 SOLD = (E.SELL, E.ISSUE_TICKETS, E.DISARM, E.TELL_CONFIRMED)
 SOLD_LATE = (E.SELL, E.ISSUE_TICKETS, E.TELL_CONFIRMED_LATE)
@@ -125,13 +127,12 @@ ROWS: dict[tuple[State, Trigger], Row] = {
     (S.PENDING_PAYMENT,  T.EVENT_CANCELLED_NOTHING_OPEN): Row(S.CANCELLED, GIVE_UP),
 
     (S.EXPIRING,         T.PAID):                 Row(S.CONFIRMED,       SOLD),
-    (S.EXPIRING,         T.ATTEMPT_RESOLVED):     Row(S.EXPIRING),
     (S.EXPIRING,         T.ATTEMPTS_RESOLVED):    Row(S.EXPIRED,         (E.RELEASE, E.DISARM, E.TELL_EXPIRED)),
     (S.EXPIRING,         T.GRACE_ENDED):          Row(S.EXPIRED,         (E.RELEASE, E.DISARM, E.TELL_EXPIRED)),
+    (S.EXPIRING,         T.ABORTED):              Row(S.CANCELLING),
     (S.EXPIRING,         T.EVENT_CANCELLED):      Row(S.CANCELLING),
 
     (S.CANCELLING,       T.PAID):                 Row(S.REFUNDING,       (E.ARM_REFUND, E.ASK_REFUND)),
-    (S.CANCELLING,       T.ATTEMPT_RESOLVED):     Row(S.CANCELLING),
     (S.CANCELLING,       T.ATTEMPTS_RESOLVED):    Row(S.CANCELLED,       GIVE_UP),
     (S.CANCELLING,       T.GRACE_ENDED):          Row(S.CANCELLED,       GIVE_UP),
     (S.CANCELLING,       T.EVENT_CANCELLED):      Row(S.CANCELLING),
@@ -188,6 +189,7 @@ RESOLUTIONS = (T.ATTEMPT_RESOLVED, T.ATTEMPTS_RESOLVED)
 IGNORED: tuple[tuple[tuple[State, ...], tuple[Trigger, ...], str], ...] = (
     (BEGUN, (T.OLD_NEWS,), "a repeat, or about something that is over"),
     ((S.REFUNDING, S.REFUND_STUCK), (T.EVENT_CANCELLED,), "the money is going back already"),
+    ((S.CANCELLING,), (T.ABORTED,), "it is being called off already"),
     ((S.CANCELLED,), (T.EVENT_CANCELLED,), "it is cancelled already"),
 )
 ILLEGAL: tuple[tuple[tuple[State, ...], tuple[Trigger, ...], str], ...] = (
@@ -199,7 +201,9 @@ ILLEGAL: tuple[tuple[tuple[State, ...], tuple[Trigger, ...], str], ...] = (
      "asked only of what is confirmed"),
     (BEGUN, (T.REQUESTED, T.FREE_REQUESTED), "a saga begins once"),
     ((S.PENDING_PAYMENT,), (*RESOLUTIONS, T.GRACE_ENDED), "nothing is being called off"),
-    (CALLED_OFF, (*HOLD_NEWS, *BUYER_WISHES, *DECLINES), "these are asked only while a payment is awaited"),
+    (CALLED_OFF, (*HOLD_NEWS, T.RETRY_REQUESTED, T.ABORTED_NOTHING_OPEN, *DECLINES),
+     "asked only while a payment is awaited"),
+    (CALLED_OFF, (T.ATTEMPT_RESOLVED,), "a buyer has one attempt open at a time"),
     (BEFORE_MONEY, (*REFUND_NEWS, T.PAID_AGAIN), "no money was taken yet"),
     ((*BEFORE_MONEY, *AFTER_PAYING), (T.RECLAIMED, T.RECLAIM_FAILED), "its seats were never given up"),
     (AFTER_PAYING, (*HOLD_NEWS, *BUYER_WISHES, *DECLINES, *RESOLUTIONS, T.GRACE_ENDED), "old news after a payment"),
@@ -219,7 +223,7 @@ def _cells(
             for trigger in triggers}  # fmt: skip
 
 
-TABLE: dict[tuple[State, Trigger], Row | Ignored | Illegal] = {
+TABLE: Table = {
     **_cells(ILLEGAL, Illegal),
     **_cells(IGNORED, Ignored),
     **ROWS,

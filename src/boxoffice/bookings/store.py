@@ -365,6 +365,8 @@ async def count_by_status(tx: Tx, event_id: UUID) -> dict[str, int]:
 
 
 async def pending(tx: Tx, limit: int) -> list[UUID]:
-    """Bookings that await a payment."""
-    rows = await tx.db.fetch("SELECT id FROM saga_state WHERE status = 'PENDING_PAYMENT' ORDER BY id LIMIT $1", limit)
+    """Bookings that await a payment, their sagas locked."""
+    rows = await tx.db.fetch(
+        "SELECT id FROM saga_state WHERE status = 'PENDING_PAYMENT' ORDER BY id LIMIT $1 FOR UPDATE", limit
+    )
     return [row["id"] for row in rows]

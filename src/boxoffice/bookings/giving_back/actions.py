@@ -13,7 +13,7 @@ from boxoffice.bookings.decide import Aborted, EventOff, Happening, RefundMarked
 from boxoffice.bookings.executor import Executor
 from boxoffice.bookings.giving_back import policy
 from boxoffice.bookings.inventory import sales
-from boxoffice.bookings.saga import State
+from boxoffice.bookings.saga import BEFORE_MONEY, State
 from boxoffice.bookings.store import Booking
 from boxoffice.kernel.database import Tx
 from boxoffice.kernel.errors import Conflict, NotFound
@@ -106,7 +106,7 @@ class GivingBack:
     async def compensate(self, tx: Tx, booking_id: UUID) -> None:
         """Undo a booking: all money back, whatever the policy says. Raises Conflict `cancellation_closed`."""
         booking = await locked(tx, booking_id)
-        if booking.saga.state is State.PENDING_PAYMENT:
+        if booking.saga.state in BEFORE_MONEY:
             await self._executor.advance(tx, [(booking_id, Aborted("OPERATOR"))])
             return
         terms = policy.organizers_terms(booking, None, None, tx.now)
