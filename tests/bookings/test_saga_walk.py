@@ -1,37 +1,26 @@
-"""Sagas under whatever can happen to them, in any order and repeatedly: pure walks over `decide`, then on real rows."""
+"""Bookings under whatever can happen to them, in any order and repeatedly, on real rows.
+
+What `decide` makes of it is searched to the end in tests/model; here the executor and its SQL do it.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from copy import copy
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boxoffice.bookings import store
 from boxoffice.bookings.decide import (
-    MAX_REFUND_TRIES,
-    Aborted,
-    AttemptStatus,
-    Captured,
-    Decision,
-    EventOff,
-    GivenBack,
-    Happening,
-    Requested,
-    RetryRequested,
     Saga,
-    TimerDue,
-    decide,
 )
 from boxoffice.bookings.executor import TIMER
 from boxoffice.bookings.inventory.holding import SeatsTaken
 from boxoffice.bookings.inventory.holds import HeldSeat, Hold
-from boxoffice.bookings.saga import ENDED, Effect, State
+from boxoffice.bookings.saga import Effect, State
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.timers import done
@@ -82,137 +71,6 @@ def of_payments(booking_id: UUID, saga: Saga) -> list[OfBooking]:
     return told
 
 
-def retry_possible(saga: Saga) -> bool:
-    last = saga.attempts[-1].status if saga.attempts else None
-    ended = last in (AttemptStatus.DECLINED, AttemptStatus.CANCELLED)
-    return saga.state is State.PENDING_PAYMENT and not saga.open_attempts and ended
-
-
-def unfinished(saga: Saga) -> bool:
-    return bool(saga.open_refunds) or saga.state not in (*ENDED, State.CONFIRMED)
-
-
-class Walk:
-    """One saga with what its executor would have done: seats, timer, messages of its end."""
-
-    def __init__(self) -> None:
-        self.saga = Saga(total_minor=PRICE)
-        self.seats = self.timer = False
-        self.captured: frozenset[int] = frozenset()
-        self.valid: tuple[int, ...] = (0, 1)  # two lines at half the price each
-        self.do(Requested("pm_card_visa"))
-        self.seats = True
-
-    @property
-    def state(self) -> Any:
-        return self.saga, self.seats, self.timer, self.captured, self.valid
-
-    def may_happen(self, reclaimed: bool) -> list[Happening]:
-        asked = of_payments(BOOKING, self.saga)
-        found: list[Happening] = [m for m in asked if not isinstance(m, PaymentCompleted)]  # type: ignore[misc]
-        for m in asked:
-            if isinstance(m, PaymentCompleted):
-                again = reclaimed if self.saga.state in (State.EXPIRED, State.FAILED) else None
-                found.append(Captured(m, uuid5(BOOKING, str(m.attempt)), again))
-        if self.timer:
-            found.append(TimerDue())
-        if self.saga.state is State.PENDING_PAYMENT:
-            found.append(Aborted())
-        if retry_possible(self.saga):
-            found.append(RetryRequested("pm_card_visa"))
-        confirmed = self.saga.state is State.CONFIRMED
-        if confirmed:
-            found += [self._given_back(self.valid[:n], kept) for n in range(1, len(self.valid) + 1) for kept in (0, 5)]
-        lines = self.valid if confirmed else ()
-        found.append(EventOff(seats=lines, amount_minor=len(lines) * HALF, refund_id=uuid5(BOOKING, "event")))
-        return found
-
-    def _given_back(self, seats: tuple[int, ...], kept: int) -> GivenBack:
-        return GivenBack(
-            seats=seats, every=seats == self.valid, amount_minor=len(seats) * HALF - kept, kept_minor=kept,
-            refund_id=uuid5(BOOKING, f"seats {seats}"), reason="USER_CANCELLED",
-        )  # fmt: skip
-
-    def do(self, happening: Happening) -> None:
-        if isinstance(happening, Captured):
-            self.captured |= {happening.message.attempt}
-        if isinstance(happening, TimerDue):
-            self.timer = False
-        decision: Decision = decide(self.saga, happening)
-        self.valid = tuple(seat for seat in self.valid if seat not in decision.voided)
-        if isinstance(happening, Captured) and happening.reclaimed and decision.saga.state is State.CONFIRMED:
-            self.seats = True
-        for effect in decision.effects:
-            self.timer = True if effect in ARMING else False if effect is Effect.DISARM else self.timer
-            if effect is Effect.SELL:
-                assert self.seats, "sold without having the seats"
-            if effect is Effect.RELEASE:
-                assert decision.saga.state in ENDED, "seats are free before the saga has ended"
-                self.seats = False
-        self.saga = decision.saga
-
-    def check(self) -> None:
-        saga = self.saga
-        assert self.timer or not unfinished(saga), "an unfinished saga without a timer"
-        assert self.seats or saga.state not in WITH_SEATS, "it believes to have seats that it gave up"
-        assert not self.seats or saga.state not in ENDED, "it ended and kept its seats"
-        taken = len(self.captured) * PRICE
-        going_back = sum(refund.amount_minor for refund in saga.refunds)
-        sold = len(self.valid) * HALF if saga.state is State.CONFIRMED else 0
-        assert taken - going_back == sold + saga.kept_minor, "money that neither buys a seat nor goes back"
-        assert not (saga.state in ENDED and saga.open_refunds), "it ended while money is owed"
-
-
-def explore(attempts: int, tries: int) -> int:
-    """Every state that a saga can reach with so many attempts, and refusals of a refund; checks each of them."""
-    waiting = [Walk()]
-    seen = {waiting[0].state}
-    while waiting:
-        here = waiting.pop()
-        for reclaimed in (True, False) if here.saga.state in ENDED else (False,):
-            for happening in here.may_happen(reclaimed):
-                if isinstance(happening, RetryRequested) and here.saga.attempt == attempts:
-                    continue
-                if isinstance(happening, RefundFailed) and any(r.tries >= tries for r in here.saga.refunds):
-                    continue
-                there = copy(here)
-                there.do(happening)
-                if there.state not in seen:
-                    there.check()
-                    seen.add(there.state)
-                    waiting.append(there)
-    return len(seen)
-
-
-@pytest.mark.parametrize(("attempts", "tries"), [(3, 1), (2, 3), (1, MAX_REFUND_TRIES + 1)])
-def test_no_order_of_happenings_is_illegal_and_money_is_kept_for_seats_only(attempts: int, tries: int) -> None:
-    states = explore(attempts, tries)
-
-    assert states > 50
-
-
-@settings(max_examples=100, deadline=None)
-@given(drawn=steps)
-def test_whatever_happened_a_saga_comes_to_rest(drawn: list[tuple[int, int, bool]]) -> None:
-    walk = Walk()
-    for choice, _, reclaimed in drawn:
-        possible = walk.may_happen(reclaimed)
-        walk.do(possible[choice % len(possible)])
-
-    rounds = 0
-    while unfinished(walk.saga):
-        rounds += 1
-        for m in of_payments(BOOKING, walk.saga):
-            if isinstance(m, PaymentRefunded):
-                walk.do(m)
-        if walk.timer:
-            walk.do(TimerDue())
-
-    assert rounds <= 3
-    walk.check()
-
-
-# ── on real rows ───────────────────────────────────────────────────────────────────────────────────────────────────
 FRESH_SEATS = count()
 
 

@@ -5,7 +5,18 @@ from uuid import UUID
 
 import msgspec
 
-from boxoffice.bookings.saga import BEFORE_MONEY, CALLED_OFF, TABLE, Effect, Ignored, Illegal, Row, State, Trigger
+from boxoffice.bookings.saga import (
+    BEFORE_MONEY,
+    CALLED_OFF,
+    TABLE,
+    Effect,
+    Ignored,
+    Illegal,
+    Row,
+    State,
+    Table,
+    Trigger,
+)
 from boxoffice.messages import (
     PaymentActionRequired,
     PaymentCancelled,
@@ -163,10 +174,10 @@ class IllegalTransition(Exception):
     """A cell that only a defect reaches."""
 
 
-def decide(saga: Saga, happening: Happening) -> Decision:
+def decide(saga: Saga, happening: Happening, table: Table = TABLE) -> Decision:
     """What becomes of the saga. Raises IllegalTransition for a cell that only a defect reaches."""
     trigger, told = classify(saga, happening)
-    cell = TABLE[saga.state, trigger]
+    cell = table[saga.state, trigger]
     match cell:
         case Illegal(reason):
             raise IllegalTransition(f"{saga.state} × {trigger}: {reason}")
