@@ -5,7 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -70,8 +70,10 @@ class Module:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield node
 
-    def statements(self) -> Iterator[tuple[int, str]]:
+    @cached_property
+    def statements(self) -> list[tuple[int, str]]:
         """Every string that reads like SQL, with its line; what an f-string fills in becomes a blank."""
+        found = []
         inside_f_strings: set[int] = set()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.JoinedStr):
@@ -83,11 +85,14 @@ class Module:
             else:
                 continue
             if SQL.match(text):
-                yield node.lineno, re.sub(r"--[^\n]*", "", text)
+                found.append((node.lineno, re.sub(r"--[^\n]*", "", text)))
+        return found
 
 
-def modules() -> list[Module]:
-    return [Module(path) for path in sorted(PACKAGE.rglob("*.py"))]
+@cache
+def modules() -> tuple[Module, ...]:
+    """All of the product's modules; each is read and parsed once, however many tests look at it."""
+    return tuple(Module(path) for path in sorted(PACKAGE.rglob("*.py")))
 
 
 def tracked_files() -> list[Path]:

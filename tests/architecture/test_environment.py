@@ -33,9 +33,7 @@ def test_settings_of_a_database_session_end_with_the_transaction() -> None:
     lasting = re.compile(
         r"(?:^|;)\s*(SET\s+(?!LOCAL\b|CONSTRAINTS\b)|RESET\b)|set_config\s*\([^)]*,\s*false\s*\)", re.I
     )
-    found = [
-        f"{module.name}:{line}" for module in modules() for line, sql in module.statements() if lasting.search(sql)
-    ]
+    found = [f"{module.name}:{line}" for module in modules() for line, sql in module.statements if lasting.search(sql)]
 
     assert found == []
 

@@ -22,7 +22,7 @@ def owners(sources: list[Module]) -> dict[str, set[str]]:
     """Table → who creates it, in migrations or (the bus's segments) at run time."""
     found: dict[str, set[str]] = defaultdict(set)
     for module in sources:
-        for _, sql in module.statements():
+        for _, sql in module.statements:
             for table in CREATED.findall(sql):
                 found[table.lower()].add(module.owner)
     return found
@@ -41,7 +41,7 @@ def intrusions(sources: list[Module], act: re.Pattern[str]) -> list[str]:
     return [
         f"{module.name}:{line} {table}"
         for module in sources
-        for line, sql in module.statements()
+        for line, sql in module.statements
         for table in act.findall(sql)
         if table.lower() not in exempt and owner_of(table, owned) - {module.owner}
     ]
@@ -85,7 +85,7 @@ def test_every_table_that_is_written_exists() -> None:
     found = [
         f"{module.name}:{line} writes {table}"
         for module in modules()
-        for line, sql in module.statements()
+        for line, sql in module.statements
         for table in WRITTEN.findall(sql)
         if table.lower() not in NOT_TABLES and not table.startswith("pg_") and not owner_of(table, owned)
     ]
@@ -98,7 +98,7 @@ def test_foreign_keys_stay_inside_a_service() -> None:
     found = [
         f"{module.name}:{line} refers to {table}"
         for module in modules()
-        for line, sql in module.statements()
+        for line, sql in module.statements
         for table in REFERENCED.findall(sql)
         if owner_of(table, owned) != {module.owner}
     ]
@@ -110,7 +110,7 @@ def test_columns_are_always_listed() -> None:
     found = [
         f"{module.name}:{line}"
         for module in modules()
-        for line, sql in module.statements()
+        for line, sql in module.statements
         for source in STARRED.findall(sql)
         if f"{source} AS (" not in sql  # all columns of a WITH query: those are listed there
     ]
