@@ -1,6 +1,7 @@
 """A table belongs to the service whose migration creates it: nobody else writes it, nobody else reads it."""
 
 import re
+from collections.abc import Sequence
 from collections import defaultdict
 
 import pytest
@@ -18,7 +19,7 @@ READABLE_BY_ALL = {"platform.tenants", "tenants"}  # the directory (docs/archite
 STARRED = re.compile(r"\b(?:SELECT|RETURNING)\s+(?:DISTINCT\s+)?(?:(\w+)\.)?\*", re.I)
 
 
-def owners(sources: list[Module]) -> dict[str, set[str]]:
+def owners(sources: Sequence[Module]) -> dict[str, set[str]]:
     """Table → who creates it, in migrations or (the bus's segments) at run time."""
     found: dict[str, set[str]] = defaultdict(set)
     for module in sources:
@@ -34,7 +35,7 @@ def owner_of(table: str, owned: dict[str, set[str]]) -> set[str]:
     return owned.get(table) or owned.get(f"platform.{table}", set())
 
 
-def intrusions(sources: list[Module], act: re.Pattern[str]) -> list[str]:
+def intrusions(sources: Sequence[Module], act: re.Pattern[str]) -> list[str]:
     """Statements that touch a table of somebody else."""
     owned = owners(sources)
     exempt = READABLE_BY_ALL if act is READ else set()
