@@ -1,8 +1,8 @@
 """A table belongs to the service whose migration creates it: nobody else writes it, nobody else reads it."""
 
 import re
-from collections.abc import Sequence
 from collections import defaultdict
+from collections.abc import Sequence
 
 import pytest
 
