@@ -11,12 +11,19 @@ from boxoffice.kernel import migrate
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Directory, Tenant
+from tests.support.platform import FORMS
 from tests.support.servers import temporary_folder, temporary_servers
 from tests.support.tenancy import NewTenant, tenant_factory
 
 # The same examples every time: what is merged is never held up by a die. No deadline: the machines are shared.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--form", choices=sorted(FORMS), default="one", help="The platform's form that journeys run against."
+    )
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +37,9 @@ async def servers() -> AsyncIterator[EmbeddedServers]:
 async def logins(servers: EmbeddedServers) -> AsyncIterator[migrate.Logins]:
     """Addresses of the web's, the worker's and the migrator's login of a migrated database of the session's own."""
     with temporary_folder() as folder:
-        made = await asyncio.to_thread(migrate.bootstrap, servers.postgres.url("suite"), folder / "secrets")
+        made = await asyncio.to_thread(
+            migrate.bootstrap, servers.postgres.url("suite"), folder / "secrets", ["events", "payments"]
+        )
         await asyncio.to_thread(migrate.upgrade, made.migrator)
         yield made
 

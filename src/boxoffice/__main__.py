@@ -30,7 +30,9 @@ Password = Annotated[
 
 
 @cli.command()
-def up() -> None:
+def up(
+    services: Annotated[bool, typer.Option("--services", help="Every service in processes of its own.")] = False,
+) -> None:
     """Start everything: servers, migrations, demo, web and worker. Ctrl-C stops all of it."""
     from boxoffice.settings import misspelt, read_settings
 
@@ -39,12 +41,16 @@ def up() -> None:
         typer.echo(f"boxoffice: {sentence}", err=True)
     from boxoffice.embedded.up import up as start
 
-    asyncio.run(start(settings))
+    asyncio.run(start(settings, in_services=services))
 
 
 @cli.command()
 def run(
-    roles: Annotated[list[str], typer.Argument(help="web, worker, or both in one process.")],
+    roles: Annotated[
+        list[str],
+        typer.Argument(help="web and worker (all services in each); or gateway, a service, a service's -worker."),
+    ],
+    port: Annotated[int | None, typer.Option(help="Where it listens, if not where BOXOFFICE_DISCOVERY says.")] = None,
     fd: Annotated[int | None, typer.Option(help="Inherited listening socket.", hidden=True)] = None,
     lifeline: Annotated[int | None, typer.Option(help="Pipe that closes with our supervisor.", hidden=True)] = None,
 ) -> None:
@@ -52,7 +58,7 @@ def run(
     from boxoffice.run import run as start
     from boxoffice.settings import read_settings
 
-    start(read_settings(), roles, listening_fd=fd, lifeline_fd=lifeline)
+    start(read_settings(), roles, port=port, listening_fd=fd, lifeline_fd=lifeline)
 
 
 @cli.command()

@@ -45,6 +45,13 @@ class Settings(BaseSettings):
     smtp_url: str = Field(default="", description="smtp://user:password@host:port; empty: mail goes to /dev/mail.")
     mail_from: str = Field(default="", description="Sender's address of all mail; empty: tickets@<domain>.")
     bus: Literal["pglog"] = Field(default="pglog", description="What carries messages between services.")
+    discovery: str = Field(
+        default="",
+        description="Where services in processes of their own listen: static:auth=HOST:PORT,HOST:PORT;events=… .",
+    )
+    instances: str = Field(
+        default="bookings=2", description="How many processes `up --services` starts of a service, where not one."
+    )
     demo: bool = Field(default=True, description="Whether `up` sells the demo's events and knows its people.")
     trusted_proxies: str = Field(
         default="", description="Networks (10.0.0.0/8, …) whose X-Forwarded-For is believed; empty: nobody's."

@@ -1,7 +1,8 @@
 """Peers: services call each other with a token of their own, and a peer's "no" arrives as it was said."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,10 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.route import Answer, Call, Host, Route, Who
 from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant
+from boxoffice.remote.discovery import Address, Written
+from boxoffice.remote.entrance import Entrance
+from boxoffice.remote.upstream import Upstream, session
+from tests.support.listening import listening
 from tests.support.tenancy import NewTenant
 
 
@@ -62,8 +67,11 @@ class World:
         return await self.peers.call("events", "POST", path, tenant=self.tenant, body={"number": number}, **rest)
 
 
-@pytest.fixture
-async def world(tmp_path: Path, directory: Directory, tenant: Tenant) -> World:
+@pytest.fixture(params=["in this process", "in another"])
+async def world(
+    request: pytest.FixtureRequest, tmp_path: Path, directory: Directory, tenant: Tenant
+) -> AsyncIterator[World]:
+    """The same calls to services of this process and, over HTTP, to those of another."""
     await directory.refresh()
     keyring = Keyring(tmp_path)
     issuer = Issuer(keyring)
@@ -82,9 +90,17 @@ async def world(tmp_path: Path, directory: Directory, tenant: Tenant) -> World:
         Route("POST", "/internal/fault", fault, Who.PEER, "", {201: Pong}),
         Route("POST", "/internal/never", never, Who.PEER, "", {201: Pong}),
     ]
-    for service in (Service("auth", auth), Service("events", events)):
-        apps[service.name] = application(service, directory=directory, verifier=verifier, domain="localhost")
-    return World(peers, tenant, issuer)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(session())
+        for service in (Service("auth", auth), Service("events", events)):
+            served = application(service, directory=directory, verifier=verifier, domain="localhost")
+            if request.param == "in another":
+                entrance = Entrance(service.name, served, verifier, {})
+                url = await stack.enter_async_context(listening(entrance))
+                where = {service.name: [Address("127.0.0.1", int(url.rpartition(":")[2]))]}
+                served = Upstream(service.name, http, Written(where), peers.token)
+            apps[service.name] = served
+        yield World(peers, tenant, issuer)
 
 
 async def test_a_service_calls_another_in_its_own_name(world: World) -> None:

@@ -18,6 +18,23 @@ async def test_no_escape_works(logins: Logins, new_tenant: NewTenant) -> None:
     await new_tenant()
 
     assert await walls.escapes(logins.web) == []
+    assert await walls.escapes(logins.services["events"]) == []
+
+
+async def test_a_service_s_login_does_what_the_web_s_does_and_becomes_no_other_service(
+    logins: Logins, tenant: Tenant
+) -> None:
+    events = await asyncpg.connect(logins.services["events"])
+    try:
+        async with events.transaction():
+            await events.execute(f'SET LOCAL ROLE "{tenant.role}"')
+        tenants = await events.fetchval("SELECT count(*) FROM platform.tenants")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await events.execute('SET ROLE "suite__svc_payments"')
+    finally:
+        await events.close()
+
+    assert tenants > 0
 
 
 @pytest.mark.parametrize(
@@ -59,6 +76,11 @@ async def test_no_escape_works(logins: Logins, new_tenant: NewTenant) -> None:
             "the web's login can become a stronger one: suite__worker",
         ),
         (
+            'GRANT "suite__svc_payments" TO "suite__svc_events" WITH SET TRUE',
+            'REVOKE "suite__svc_payments" FROM "suite__svc_events"',
+            "the web's login can become a stronger one: suite__svc_payments",
+        ),
+        (
             'GRANT USAGE ON SCHEMA bus TO "suite__tenants"; GRANT SELECT ON bus.log TO "suite__tenants"',
             'REVOKE ALL ON bus.log FROM "suite__tenants"; REVOKE ALL ON SCHEMA bus FROM "suite__tenants"',
             "a tenant reads the bus",
@@ -72,7 +94,7 @@ async def test_a_hole_in_a_wall_is_named(
     try:
         await superuser.execute(hole)
 
-        found = await walls.escapes(logins.web)
+        found = [*await walls.escapes(logins.web), *await walls.escapes(logins.services["events"])]
 
         assert named in found
     finally:

@@ -14,7 +14,10 @@ async def listening(application: Any) -> AsyncIterator[str]:
     """Serve `application` on a free port; gives its address."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False)
+        sock.listen()  # whoever comes before the server is up waits
+        config = uvicorn.Config(
+            application, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         try:

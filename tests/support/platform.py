@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ SHORT = {
     "cancel_grace_seconds": "1", "lease_seconds": "2", "retry_base_seconds": "0.1", "settle_seconds": "0.2",
     "simulated_slow_seconds": "1.5", "simulated_late_seconds": "1", "log_format": "json",
 }  # fmt: skip
+
+FORMS: Mapping[str, Sequence[str]] = {"one": (), "services": ("--services",)}
 
 
 class Reply:
@@ -47,9 +49,10 @@ class Reply:
 
 
 class Platform:
-    """One `boxoffice up`. `ask` is a client; the rest are its habits."""
+    """One `boxoffice up`, with `arguments` behind it. `ask` is a client; the rest are its habits."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
+        self.arguments = arguments
         self.data = folder / "data"
         self.port, self.admin_port = free_ports(2)
         self.output = folder / "output"
@@ -67,13 +70,15 @@ class Platform:
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0), auto_decompress=False
         )
-        await eventually(lambda: b"is ready after" in self.output.read_bytes() or process.poll() is not None, within=90)
+        await eventually(
+            lambda: b"is ready after" in self.output.read_bytes() or process.poll() is not None, within=120
+        )
         assert process.poll() is None, self.output.read_text()
 
     def _launch(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "boxoffice", "up"],
+                [sys.executable, "-m", "boxoffice", "up", *self.arguments],
                 cwd="/", env=self.environment, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
@@ -257,9 +262,10 @@ def free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def running_platform(**settings: str) -> AsyncIterator[Platform]:
+async def running_platform(form: str = "one", **settings: str) -> AsyncIterator[Platform]:
+    """A platform in one of its FORMS."""
     with temporary_folder() as folder:
-        platform = Platform(folder, settings)
+        platform = Platform(folder, settings, FORMS[form])
         try:
             await platform.start()
             yield platform

@@ -8,9 +8,11 @@ import msgspec
 
 from boxoffice import seeding
 from boxoffice.app.process import Process, process
+from boxoffice.app.services import PROCESSES
 from boxoffice.auth import actions as auth_actions
 from boxoffice.auth import domain as auth_domain
 from boxoffice.auth.passwords import Passwords
+from boxoffice.doors.identity import SERVICE_KEYS
 from boxoffice.doors.keys import Keyring
 from boxoffice.kernel import bootstrap, walls
 from boxoffice.kernel import migrate as migrations
@@ -24,9 +26,14 @@ from boxoffice.tenants.onboarding import Applicant, Onboarding
 async def migrate(settings: Settings) -> None:
     """Make or repair the database, and bring every schema to its newest version."""
     try:
-        made = await asyncio.to_thread(migrations.bootstrap, settings.database_url, settings.data / "secrets")
+        made = await asyncio.to_thread(
+            migrations.bootstrap, settings.database_url, settings.data / "secrets", PROCESSES
+        )
     except ValueError as problem:
         raise StartupProblem(str(problem)) from problem
+    keyring = Keyring(settings.data / "secrets" / "keys")
+    for name in PROCESSES:  # so that each knows the others' public keys before the first of them calls
+        keyring.signing(SERVICE_KEYS + name, share=True)
     failed = await asyncio.to_thread(migrations.upgrade, made.migrator)
     if failed:
         raise StartupProblem(f"these schemas could not be migrated: {', '.join(sorted(failed))}; the log says why")
@@ -41,9 +48,11 @@ async def seed(settings: Settings) -> None:
 
 
 async def doctor(settings: Settings) -> list[str]:
-    """What is wrong with the database's walls and with these settings; empty when nothing is."""
+    """What is wrong with the walls (every login that answers requests is tried) and with these settings."""
     deadly = ["BOXOFFICE_FAILPOINT is set: a process that reads it dies on purpose"] if settings.failpoint else []
-    return deadly + await walls.escapes(bootstrap.logins(settings.database_url, settings.data / "secrets").web)
+    logins = bootstrap.logins(settings.database_url, settings.data / "secrets", PROCESSES)
+    found = await asyncio.gather(*(walls.escapes(url) for url in (logins.web, *logins.services.values())))
+    return deadly + sorted(set().union(*found))
 
 
 async def create_tenant(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from boxoffice.auth import service as auth
 from boxoffice.bookings import service as bookings
 from boxoffice.demo.people import TENANTS
+from boxoffice.doors.identity import GUEST_KEYS, PLATFORM_KEYS, SERVICE_KEYS, TENANT_KEYS
 from boxoffice.events import service as events
 from boxoffice.kernel.service import Service
 from boxoffice.notifications import service as notifications
@@ -90,6 +91,25 @@ BUILDERS: Mapping[str, Callable[["Process"], Service]] = {
     "operations": _operations,
 }
 SERVICES = tuple(BUILDERS)
+WORKERS = ("tenants", "events", "bookings", "payments", "notifications")  # those that hear messages or have due work
+# The private keys and secrets of each, beside the key of its service tokens (its name). Nobody has another's.
+KEYS: Mapping[str, frozenset[str]] = {
+    "gateway": frozenset(),
+    "tenants": frozenset({"fingerprint"}),
+    "auth": frozenset({"fingerprint", "pepper", TENANT_KEYS, PLATFORM_KEYS, GUEST_KEYS}),
+    "events": frozenset({"fingerprint"}),
+    "bookings": frozenset({"fingerprint", "hold", "tickets-master"}),
+    "payments": frozenset({"webhook"}),
+    "notifications": frozenset({"fingerprint"}),
+    "storefront": frozenset(),
+    "operations": frozenset({"fingerprint"}),
+}
+PROCESSES = tuple(KEYS)  # what can have a process of its own
+
+
+def keys_of(names: Iterable[str]) -> frozenset[str]:
+    """The names of all keys that these services may use."""
+    return frozenset().union(*(KEYS[name] | {SERVICE_KEYS + name} for name in names))
 
 
 def build(process: "Process", names: Iterable[str]) -> list[Service]:

@@ -1,6 +1,8 @@
-"""A web process: the gateway, with the services behind it, as one ASGI application."""
+"""What answers HTTP in a process: the gateway with all services behind it, the gateway alone, or one service."""
 
 import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from boxoffice.app.described import openapi
 from boxoffice.app.process import Process, process
@@ -14,33 +16,42 @@ from boxoffice.gateway.steps import Gate
 from boxoffice.kernel.caller import Caller
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.gauges import watch_pool
+from boxoffice.kernel.health import Check
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.remote.entrance import Entrance, parting
 from boxoffice.settings import Settings
 from boxoffice.storefront import service as storefront
-from boxoffice.telemetry import logs
 
 
-class Web:
-    """The ASGI application of a web process: the gateway, for as long as the server's lifespan lasts."""
+class Served:
+    """An ASGI application for as long as its server's lifespan lasts: `front`, built upon a connected process."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._gateway: ASGIApp | None = None
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], AbstractAsyncContextManager[Process]],
+        front: Callable[[Process], ASGIApp],
+    ) -> None:
+        self._name = name
+        self._connect = connect
+        self._front = front
+        self._application: ASGIApp | None = None
+        self.leaving = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif self._gateway is not None:
-            await self._gateway(scope, receive, send)
+        elif self._application is not None:
+            await self._application(scope, receive, parting(send) if self.leaving else send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         stop = asyncio.Event()
         try:
-            async with process(self._settings, "web") as parts, asyncio.TaskGroup() as tasks:
-                self._gateway = gateway(parts)
+            async with self._connect() as parts, asyncio.TaskGroup() as tasks:
+                self._application = self._front(parts)
                 tasks.create_task(parts.directory.keep_fresh(stop))
-                tasks.create_task(watch_pool(parts.database, "web", stop))
+                tasks.create_task(watch_pool(parts.database, self._name, stop))
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 stop.set()
@@ -48,6 +59,30 @@ class Web:
             await send({"type": "lifespan.startup.failed", "message": f"the servers do not answer: {fault}"})
             return
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def web(settings: Settings) -> Served:
+    """All services behind the gateway, as one ASGI application."""
+    return Served("web", lambda: process(settings, "web"), gateway)
+
+
+def gateway_alone(settings: Settings) -> Served:
+    """The gateway before services that have processes of their own."""
+    return Served("gateway", lambda: process(settings, "web", (), "gateway"), gateway)
+
+
+def service(settings: Settings, name: str, checks: Mapping[str, Check]) -> Served:
+    """One service, for the gateway and its peers only; `checks` are further ones of its readiness."""
+
+    def front(parts: Process) -> ASGIApp:
+        async def stays() -> bool:
+            return not served.leaving
+
+        ready = {"database": parts.answers, "stays": stays, **checks}
+        return Entrance(name, parts.apps[name], parts.verifier, ready)
+
+    served = Served(name, lambda: process(settings, "web", (name,), name), front)
+    return served
 
 
 def gateway(parts: Process) -> Gateway:
@@ -66,9 +101,3 @@ def gateway(parts: Process) -> Gateway:
         reference.build(openapi), directory=parts.directory, verifier=parts.verifier, domain=parts.settings.domain
     )
     return Gateway(gate, {**parts.apps, "reference": own_pages}, storefront.render_error)
-
-
-def build_web(settings: Settings) -> Web:
-    """All services behind the gateway, as one ASGI application."""
-    logs.configure("web", settings.log_format)
-    return Web(settings)

@@ -1,6 +1,8 @@
 """A worker process: the bus, and upon it relay, consumers, timers, senders and provisioning."""
 
 import asyncio
+import socket
+from collections.abc import Sequence
 
 from boxoffice.app.process import process
 from boxoffice.kernel import idempotency, worker
@@ -10,30 +12,29 @@ from boxoffice.kernel.health import Health, serve
 from boxoffice.kernel.retries import Policy
 from boxoffice.messages import TOPICS
 from boxoffice.settings import Settings
-from boxoffice.telemetry import logs
 
 
-async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
-    """Relay, consumers, timers, senders and provisioning until `stop`; serves the admin port meanwhile."""
-    logs.configure("worker", settings.log_format)
-    async with process(settings, "worker") as parts:
+async def run_worker(
+    settings: Settings, stop: asyncio.Event, names: Sequence[str], state: worker.State, admin: socket.socket | None
+) -> None:
+    """Relay, and the consumers, timers and senders of these services until `stop`.
+
+    `state` tells how it goes; its health is served on `admin` meanwhile.
+    """
+
+    async def works() -> bool:
+        return not state.problems()
+
+    async with process(settings, "worker", names) as parts:
         bus = PgLog(parts.database, lease_seconds=settings.lease_seconds)
         await bus.declare(TOPICS)
-        state = worker.State()
-
-        async def works() -> bool:
-            return not state.problems()
-
-        async def answers() -> bool:
-            async with parts.database.system() as db:
-                return bool(await db.fetchval("SELECT true"))
-
-        served_until = asyncio.Event()
         sampler = Sampler(parts.database, bus, [each.name for each in parts.services if each.subscriptions])
+        served_until = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
+            if admin is not None:
+                tasks.create_task(serve(Health({"worker": works, "database": parts.answers}), admin, served_until))
             tasks.create_task(sampler.run(stop))
             tasks.create_task(watch_pool(parts.database, "worker", stop))
-            tasks.create_task(serve(Health({"worker": works, "database": answers}), settings.admin_port, served_until))
             await worker.run(
                 parts.services, parts.database, parts.directory, bus, stop,
                 policy=Policy(base_seconds=settings.retry_base_seconds, attempts=settings.retry_attempts),

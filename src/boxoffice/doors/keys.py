@@ -10,7 +10,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,16 +59,18 @@ def public_keys(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
 
 
 class Keyring:
-    """The keys and secrets of one folder. A process is given only the folder that it may read."""
+    """The keys and secrets of one folder; with `only`, those of these names, and the public halves of peers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, only: Collection[str] | None = None) -> None:
         self._folder = folder
+        self._only = only
         self._signing: dict[str, tuple[float, SigningKey]] = {}
         self._secrets: dict[str, bytes] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def signing(self, name: str, *, share: bool = False) -> SigningKey:
         """The key that signs for `name`, made if there is none; `share` lays its public half beside it."""
+        self._check(name)
         known = self._signing.get(name)
         if known is not None and time.monotonic() - known[0] < RESCAN_SECONDS:
             return known[1]
@@ -86,11 +88,13 @@ class Keyring:
 
     def rotate(self, name: str) -> Path:
         """Make the successor of `name`'s newest key; it signs once it has been published for ten minutes."""
+        self._check(name)
         newest = max((_number(path) for path in self._numbered(name, ".pem")), default=0)
         return self._make_key(name, newest + 1)
 
     def public(self, name: str) -> dict[str, Ed25519PublicKey]:
         """The public halves of all keys of `name` by their ids."""
+        self._check(name)
         if not self._numbered(name, ".pem"):
             self._make_key(name, 1)
         halves = [_private(path).public_key() for path in self._numbered(name, ".pem")]
@@ -111,6 +115,7 @@ class Keyring:
 
     def secret(self, name: str) -> bytes:
         """The 32 random bytes called `name`, made if they do not exist."""
+        self._check(name)
         value = self._secrets.get(name)
         if value is None:
             path = self._folder / f"{name}.secret"
@@ -121,6 +126,10 @@ class Keyring:
                 raise ValueError(f"{path.name} must hold {SECRET_BYTES} bytes")
             self._secrets[name] = value
         return value
+
+    def _check(self, name: str) -> None:
+        if self._only is not None and name not in self._only:
+            raise RuntimeError(f"this process has no business with the key {name!r}")
 
     def _numbered(self, name: str, suffix: str) -> list[Path]:
         return [path for path in self._folder.glob(f"{name}.*{suffix}") if path.name.split(".")[1].isdecimal()]

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from opentelemetry.trace import SpanKind
 
-from boxoffice.doors import problem
+from boxoffice.doors import deadline, problem
 from boxoffice.doors.hosts import Hosts
 from boxoffice.doors.identity import SERVICE_KEYS, service_token
 from boxoffice.doors.keys import Keyring
@@ -44,7 +44,7 @@ class PeerAnswer(msgspec.Struct, frozen=True):
 
 
 class Peers:
-    """One service's way to the others. `apps` may be filled later; one of them may stand for a remote service."""
+    """One service's way to the others, in this process or in theirs. `apps` leads to them, and may be filled later."""
 
     def __init__(self, caller: str, *, apps: Mapping[str, ASGIApp], keyring: Keyring, domain: str) -> None:
         self._caller = caller
@@ -81,9 +81,10 @@ class Peers:
                 **({} if anonymous else self._credential(service, tenant, token, guest_token)),
                 **_trace(), **(JSON if body is not None else {}), **(headers or {}),
             }  # fmt: skip
+            seconds = deadline.seconds_left(deadline_seconds)
             try:
-                async with asyncio.timeout(deadline_seconds):
-                    with failpoint.around_send():
+                async with asyncio.timeout(seconds):
+                    with deadline.within(seconds), failpoint.around_send():
                         answer = await _exchange(self._apps[service], method, path, sent, content)
             except TimeoutError:
                 raise Unavailable("unavailable", f"The {service} service is slow; try again in a moment.") from None
@@ -104,9 +105,10 @@ class Peers:
     ) -> dict[str, str]:
         if token is None and guest_token is not None:
             return {"guest-token": guest_token}
-        return {"authorization": f"Bearer {token or self._token(service, tenant)}"}
+        return {"authorization": f"Bearer {token or self.token(service, tenant)}"}
 
-    def _token(self, service: str, tenant: Tenant | None) -> str:
+    def token(self, service: str, tenant: Tenant | None = None) -> str:
+        """Our own service token for one service, on a tenant's host or the platform's."""
         key = (service, tenant.schema if tenant else "")
         known = self._tokens.get(key)
         if known is not None and time.monotonic() < known[0]:

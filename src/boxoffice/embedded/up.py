@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from boxoffice import app
+from boxoffice.embedded import forms
+from boxoffice.embedded.forms import Form, Part
 from boxoffice.embedded.reach import reachable_servers
 from boxoffice.embedded.servers import EmbeddedServers, is_running, left_behind
 from boxoffice.embedded.supervisor import Child, Supervisor
@@ -35,8 +37,11 @@ Demo logins (password boxoffice-demo):
   admin@globex.example, organizer@globex.example, buyer@globex.example   on globex"""
 
 
-async def up(settings: Settings) -> None:
-    """Run until SIGINT or SIGTERM. Raises StartupProblem when the platform cannot start."""
+async def up(settings: Settings, *, in_services: bool = False) -> None:
+    """Run until SIGINT or SIGTERM. Raises StartupProblem when the platform cannot start.
+
+    `in_services`: every service in processes of its own, instead of all of them in each web process.
+    """
     if settings.failpoint:
         raise StartupProblem("BOXOFFICE_FAILPOINT is for tests of a single process: unset it, or use `boxoffice run`")
     begun = time.monotonic()
@@ -46,8 +51,9 @@ async def up(settings: Settings) -> None:
         async with reachable_servers(settings) as (complete, servers):
             if not await unless_asked(stop, prepare(complete)):
                 return
-            async with children(complete, listening, stop) as supervisor:
-                await until_ready(complete, supervisor, stop)
+            form = forms.services(complete, listening, bound) if in_services else forms.all_in_each(complete, listening)
+            async with children(form, listening, stop) as supervisor:
+                await until_ready(form, supervisor, stop)
                 if not stop.asked.is_set():
                     say(welcome(complete, time.monotonic() - begun))
                 await watch(servers, stop)
@@ -98,9 +104,9 @@ async def listen(settings: Settings) -> socket.socket:
     deadline = time.monotonic() + patience
     while True:
         try:
-            _bound(settings.bind, settings.port, "BOXOFFICE_PORT").close()
-            _bound("127.0.0.1", settings.admin_port, "BOXOFFICE_ADMIN_PORT").close()
-            listening = _bound(settings.bind, settings.port, "BOXOFFICE_PORT")
+            bound(settings.bind, settings.port, "BOXOFFICE_PORT").close()
+            bound("127.0.0.1", settings.admin_port, "BOXOFFICE_ADMIN_PORT").close()
+            listening = bound(settings.bind, settings.port, "BOXOFFICE_PORT")
             listening.listen(BACKLOG)
             return listening
         except StartupProblem:
@@ -109,7 +115,7 @@ async def listen(settings: Settings) -> socket.socket:
             await asyncio.sleep(0.1)
 
 
-def _bound(host: str, port: int, setting: str) -> socket.socket:
+def bound(host: str, port: int, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -136,27 +142,35 @@ async def prepare(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def children(settings: Settings, listening: socket.socket, stop: Stop) -> AsyncIterator[Supervisor]:
-    """Web processes and the worker; on the way out the web drains first, because the worker still serves it."""
+async def children(form: Form, edge: socket.socket, stop: Stop) -> AsyncIterator[Supervisor]:
+    """The processes of a form; on the way out those end first that begin work for the others."""
     supervisor = Supervisor(say)
     lifeline, ours = os.pipe()  # children read its end as our death, even by kill -9
     hasten = asyncio.create_task(_kill_when(stop.at_once, supervisor))
+    common = without_password(form.settings).environment() | {METRICS_FOLDER: str(fresh_folder(form.settings))}
     try:
-        common = ["--lifeline", str(lifeline)]
-        environment = without_password(settings).environment() | {METRICS_FOLDER: str(fresh_folder(settings))}
-        for number in range(settings.web_processes):
-            arguments = ["run", "web", "--fd", str(listening.fileno()), *common]
-            descriptors = (listening.fileno(), lifeline)
-            await supervisor.add(Child(f"web {number + 1}", arguments, environment, descriptors))
-        await supervisor.add(Child("worker", ["run", "worker", *common], environment, (lifeline,)))
+        for part in form.parts:
+            await supervisor.add(_child(part, common, lifeline))
         yield supervisor
     finally:
-        listening.close()  # ours too, or a caller who comes now would wait for an answer
-        await supervisor.stop(lambda name: name.startswith("web"))
-        await supervisor.stop(lambda name: True)
+        edge.close()  # ours too, or a caller who comes now would wait for an answer
+        for stage in sorted({part.ends for part in form.parts}):
+            leaving = {part.name for part in form.parts if part.ends == stage}
+            await supervisor.stop(leaving.__contains__)
         hasten.cancel()
+        for part in form.parts:
+            if part.listening is not None:
+                part.listening.close()
         os.close(lifeline)
         os.close(ours)
+
+
+def _child(part: Part, environment: Mapping[str, str], lifeline: int) -> Child:
+    arguments, descriptors = ["run", *part.roles, "--lifeline", str(lifeline)], [lifeline]
+    if part.listening is not None:
+        arguments += ["--fd", str(part.listening.fileno())]
+        descriptors.append(part.listening.fileno())
+    return Child(part.name, arguments, {**environment, **part.environment}, descriptors)
 
 
 def fresh_folder(settings: Settings) -> Path:
@@ -179,20 +193,22 @@ async def _kill_when(asked: asyncio.Event, supervisor: Supervisor) -> None:
     supervisor.kill()
 
 
-async def until_ready(settings: Settings, supervisor: Supervisor, stop: Stop) -> None:
+async def until_ready(form: Form, supervisor: Supervisor, stop: Stop) -> None:
+    settings = form.settings
     deadline = time.monotonic() + READY_SECONDS_MAX
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind, settings.bind)  # noqa: S104 -- only compared
     while not stop.asked.is_set():
-        worker = await http_status("127.0.0.1", settings.admin_port, "/health/ready")
-        if worker == 200 and await http_status(address, settings.port, "/", f"platform.{settings.domain}") is not None:
+        said = await asyncio.gather(*(http_status(*where, "/health/ready") for where in form.ready))
+        if (
+            set(said) == {200}
+            and await http_status(address, settings.port, "/", f"platform.{settings.domain}") is not None
+        ):
             return
         for child in supervisor.children:
             if child.failures >= FAILURES_MAX:
                 raise StartupProblem(f"{child.name} ends as soon as it is started; it says why above")
         if time.monotonic() > deadline:
-            raise StartupProblem(
-                f"the platform is not ready after {READY_SECONDS_MAX:g} s: /health/ready says {worker}"
-            )
+            raise StartupProblem(f"the platform is not ready after {READY_SECONDS_MAX:g} s; its parts say why above")
         await asyncio.sleep(0.1)
 
 

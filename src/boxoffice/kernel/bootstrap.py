@@ -3,7 +3,8 @@
 import contextlib
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -14,45 +15,50 @@ from boxoffice.kernel.roles import Roles
 
 POSTGRESQL_LEAST = 18
 BOOTSTRAP_LOCK = 7_021_001
-LOGIN_TIMEOUTS = {  # statement, idle in transaction, transaction; the migrator's own work sets its own
-    "web": ("5s", "15s", "30s"),
-    "worker": ("60s", "15s", "120s"),
-}
+# Statement, idle in transaction, transaction; the migrator's own work sets its own.
+WEB_TIMEOUTS = ("5s", "15s", "30s")
+WORKER_TIMEOUTS = ("60s", "15s", "120s")
 GONE_AFTER = "1s"  # so soon a statement in hand, and its locks, end when the process that asked for it was killed
 
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """Addresses of the three logins; only the worker may be given the migrator's."""
+    """Addresses of the logins; only the worker may be given the migrator's. `services` have the web's rights."""
 
     web: str
     worker: str
     migrator: str
+    services: Mapping[str, str] = field(default_factory=dict)
 
 
-def bootstrap(superuser_url: str, secrets_dir: Path) -> Logins:
-    """Make or repair the database, its logins and its walls; safe to repeat and to run twice at once."""
+def bootstrap(superuser_url: str, secrets_dir: Path, services: Sequence[str] = ()) -> Logins:
+    """Make or repair the database, its logins and its walls; safe to repeat and to run twice at once.
+
+    `services` are those that get a login of their own, for the form in which each is a process.
+    """
     database = database_of(superuser_url)
     roles = Roles(database)
     _create_database(superuser_url, database)
-    passwords = _passwords(secrets_dir)
+    passwords = _passwords(roles, secrets_dir, services)
     with psycopg.connect(superuser_url) as db:
         if db.info.server_version < POSTGRESQL_LEAST * 10_000:
             raise ValueError(f"PostgreSQL {POSTGRESQL_LEAST} or later is needed")
         db.execute("SELECT pg_advisory_xact_lock(%s)", [BOOTSTRAP_LOCK])
         _create_roles(db, roles, passwords)
-        _grant_memberships(db, roles)
+        _grant_memberships(db, roles, services)
         _build_walls(db, roles)
-    return logins(superuser_url, secrets_dir)
+    return logins(superuser_url, secrets_dir, services)
 
 
-def logins(url: str, secrets_dir: Path) -> Logins:
+def logins(url: str, secrets_dir: Path, services: Sequence[str] = ()) -> Logins:
     """The addresses of the logins that `bootstrap` made on the server of `url`; asks nobody."""
-    roles, passwords = Roles(database_of(url)), _passwords(secrets_dir)
+    roles = Roles(database_of(url))
+    passwords = _passwords(roles, secrets_dir, services)
     return Logins(
-        web=_login_url(url, roles.web, passwords["web"]),
-        worker=_login_url(url, roles.worker, passwords["worker"]),
-        migrator=_login_url(url, roles.migrator, passwords["migrator"]),
+        web=_login_url(url, roles.web, passwords[roles.web]),
+        worker=_login_url(url, roles.worker, passwords[roles.worker]),
+        migrator=_login_url(url, roles.migrator, passwords[roles.migrator]),
+        services={name: _login_url(url, roles.service(name), passwords[roles.service(name)]) for name in services},
     )
 
 
@@ -74,8 +80,11 @@ def _create_database(superuser_url: str, database: str) -> None:
                 db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
 
 
-def _passwords(secrets_dir: Path) -> dict[str, str]:
-    return {name: _password(secrets_dir / f"database-{name}") for name in ("web", "worker", "migrator")}
+def _passwords(roles: Roles, secrets_dir: Path, services: Sequence[str]) -> dict[str, str]:
+    """The logins' passwords by their roles."""
+    own = {roles.web: "web", roles.worker: "worker", roles.migrator: "migrator"}
+    files = own | {roles.service(name): f"svc-{name}" for name in services}
+    return {role: _password(secrets_dir / f"database-{name}") for role, name in files.items()}
 
 
 def _password(path: Path) -> str:
@@ -100,23 +109,28 @@ def _create_roles(db: psycopg.Connection, roles: Roles, passwords: dict[str, str
         roles.platform: "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
         roles.probe: "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
     }
+    services = passwords.keys() - kinds.keys()
+    kinds |= dict.fromkeys(services, kinds[roles.web])
     for name, attributes in kinds.items():
         known = db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
         verb = sql.SQL("ALTER ROLE" if known else "CREATE ROLE")
         db.execute(sql.SQL("{} {} {}").format(verb, sql.Identifier(name), sql.SQL(attributes)))
-    for kind, password in passwords.items():
-        role = sql.Identifier(f"{roles.database}__{kind}")
-        db.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
-    for kind, timeouts in LOGIN_TIMEOUTS.items():
-        role = sql.Identifier(f"{roles.database}__{kind}")
+    for name, password in passwords.items():
+        db.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))
+    patience = {roles.web: WEB_TIMEOUTS, roles.worker: WORKER_TIMEOUTS} | dict.fromkeys(services, WEB_TIMEOUTS)
+    for login, timeouts in patience.items():
+        role = sql.Identifier(login)
         names = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
                  "client_connection_check_interval")  # fmt: skip
         for name, value in zip(names, (*timeouts, GONE_AFTER), strict=True):
             db.execute(sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(name), sql.Literal(value)))
 
 
-def _grant_memberships(db: psycopg.Connection, roles: Roles) -> None:
-    """Logins may become a role, but hold none of its rights until they do; the migrator may hand the group on."""
+def _grant_memberships(db: psycopg.Connection, roles: Roles, services: Sequence[str]) -> None:
+    """Logins may become a role, but hold none of its rights until they do; the migrator may hand the group on.
+
+    A service's login is the web's by another name: it may what that may itself, and become what that may become.
+    """
     grant = sql.SQL("GRANT {} TO {} WITH {}")
     wanted = [
         (roles.platform, roles.web, "ADMIN FALSE, INHERIT FALSE, SET TRUE"),
@@ -124,6 +138,7 @@ def _grant_memberships(db: psycopg.Connection, roles: Roles) -> None:
         (roles.probe, roles.web, "ADMIN FALSE, INHERIT FALSE, SET TRUE"),
         (roles.tenants, roles.probe, "ADMIN FALSE, INHERIT TRUE, SET FALSE"),
         (roles.tenants, roles.migrator, "ADMIN TRUE, INHERIT FALSE, SET FALSE"),
+        *((roles.web, roles.service(name), "ADMIN FALSE, INHERIT TRUE, SET TRUE") for name in services),
     ]
     for role, member, options in wanted:
         db.execute(grant.format(sql.Identifier(role), sql.Identifier(member), sql.SQL(options)))

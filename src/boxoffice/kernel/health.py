@@ -60,9 +60,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(health: Health, port: int, stop: asyncio.Event) -> None:
-    """Serve on the loopback interface until `stop`. Raises OSError when the port is taken."""
-    listening = socket.create_server(("127.0.0.1", port))
+async def serve(health: Health, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Serve on a listening socket until `stop`; it is closed then."""
     config = uvicorn.Config(health, lifespan="off", access_log=False, log_config=None, server_header=False)
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))

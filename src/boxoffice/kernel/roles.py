@@ -22,6 +22,10 @@ class Roles:
     def web(self) -> str:
         return f"{self.database}__web"
 
+    def service(self, name: str) -> str:
+        """The login of a service in a process of its own; it may what the web's login may."""
+        return f"{self.database}__svc_{name}"
+
     @property
     def worker(self) -> str:
         return f"{self.database}__worker"

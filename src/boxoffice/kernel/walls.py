@@ -47,14 +47,14 @@ INJECTIONS: tuple[tuple[str, str], ...] = (
     ),
 )
 
-# As the web's login itself, with no role taken: what must be refused.
+# As the web's login itself (or a service's, which is its equal), with no role taken: what must be refused.
 BARE: tuple[tuple[str, str], ...] = (
     ("reads the outbox without a tenant", "SELECT value FROM platform.outbox LIMIT 1"),
     ("reads timers without a tenant", "SELECT id FROM platform.timers LIMIT 1"),
     ("reads the bus without a tenant", "SELECT value FROM bus.log LIMIT 1"),
 )
 
-# Facts of the catalog of which there must be none. $1 is the web's login, $2 how the names of tenants' roles begin.
+# Facts of the catalog of which there must be none. $1 is the login, $2 how the names of tenants' roles begin.
 FACTS: tuple[tuple[str, str], ...] = (
     (
         "a table that carries tenants has no wall",
@@ -76,7 +76,8 @@ FACTS: tuple[tuple[str, str], ...] = (
     ),
     (
         "the web's login can become a stronger one",
-        """SELECT rolname FROM pg_roles WHERE pg_has_role($1::text, oid, 'SET') AND rolname <> $1
+        """SELECT rolname FROM pg_roles WHERE pg_has_role($1::text, oid, 'SET')
+              AND rolname NOT IN ($1, regexp_replace($1, '__svc_.*$', '__web'))
               AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolname LIKE 'pg\\_%')""",
     ),
     (
@@ -107,17 +108,17 @@ REDATE_TIMERS = "UPDATE platform.timers SET fire_at = now()"
 DELETE_TIMERS = "DELETE FROM platform.timers"
 
 
-async def escapes(web_url: str) -> list[str]:
-    """Try every escape as the web's login; name those that work. Nothing it does is kept.
+async def escapes(url: str) -> list[str]:
+    """Try every escape as the web's login, or as a service's; name those that work. Nothing it does is kept.
 
     Raises OSError or asyncpg.PostgresError when the database cannot be reached.
     """
-    roles = Roles(database_of(web_url))
-    db = await asyncpg.connect(web_url)
+    roles = Roles(database_of(url))
+    db = await asyncpg.connect(url)
     try:
         found = [f"a tenant {what}" for what, sql in INJECTIONS if await _works(db, roles, roles.probe, sql)]
         found += [f"the web's login {what}" for what, sql in BARE if await _works(db, roles, None, sql)]
-        found += await _facts(db, roles)
+        found += await _facts(db, roles, await db.fetchval("SELECT session_user"))
         return found + await _foreign_rows(db, roles)
     finally:
         await db.close()
@@ -138,11 +139,11 @@ async def _works(db: Any, roles: Roles, role: str | None, sql: str) -> bool:
     return True
 
 
-async def _facts(db: Any, roles: Roles) -> list[str]:
+async def _facts(db: Any, roles: Roles, login: str) -> list[str]:
     prefix = roles.tenant("")
     found = []
     for what, sql in FACTS:
-        arguments = [argument for name, argument in (("$1", roles.web), ("$2", prefix)) if name in sql]
+        arguments = [argument for name, argument in (("$1", login), ("$2", prefix)) if name in sql]
         rows = await db.fetch(sql.replace("$2", "$1") if "$1" not in sql else sql, *arguments)
         found += [f"{what}: {row[0]}" for row in rows]
     return found
