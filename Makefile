@@ -2,7 +2,7 @@
 #   make up      start the platform (Ctrl-C stops it)      make lock     renew requirements.lock
 #   make check   format, lint, types, architecture         make format   put code into the house's form
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
-#   make prove   the long proofs: faults, models           make bench    measure the on-sale rush (BENCH="--buyers 200")
+#   make prove   the long proofs; SEED=7 for other ones    make bench    measure the on-sale rush (BENCH="--buyers 200")
 #   make web     build the pages' scripts and styles
 
 PYTHON ?= python3
@@ -41,7 +41,7 @@ test: $(VENV)/ready $(ASSETS)
 	$(RUN) -m pytest -m 'not prove'
 
 prove: $(VENV)/ready $(ASSETS)
-	$(RUN) -m pytest -m prove
+	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED))
 
 bench: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.rush $(BENCH)
