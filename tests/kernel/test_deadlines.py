@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+import uvloop
+from redis.asyncio import Redis
 
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel.database import Database
@@ -121,6 +123,25 @@ async def test_a_valkey_that_swallows_everything_is_waited_for_once(servers: Emb
         assert asked == 2
         assert waited < LONG
         assert await eventually(answers)
+
+
+def test_a_valkey_that_resets_its_connections_is_lost_and_not_a_fault(servers: EmbeddedServers) -> None:
+    async def outcomes() -> list[str]:
+        async with Proxy(servers.valkey_url) as proxy, connect(proxy.url) as valkey:
+            breaker = Breaker(valkey)
+            await breaker.ask(valkey.ping)
+            async with proxy.turned("reset"):
+                await asyncio.wait([asyncio.create_task(proxy.connect())])  # time for the reset to arrive
+                return [await told(breaker, valkey), await told(breaker, valkey)]
+
+    async def told(breaker: Breaker, valkey: Redis) -> str:
+        try:
+            await breaker.ask(valkey.ping)
+        except Lost:
+            return "lost"
+        return "works"
+
+    assert uvloop.run(outcomes()) == ["lost", "lost"]  # the loop that the platform runs on has errors of its own
 
 
 async def test_a_listener_whose_valkey_forgot_it_listens_anew(servers: EmbeddedServers) -> None:

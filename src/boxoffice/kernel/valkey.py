@@ -15,6 +15,8 @@ ANSWER_SECONDS = 0.5
 TOTAL_SECONDS = 1.0
 PROBE_SECONDS = 1.0
 CONNECTIONS_MAX = 64
+# RuntimeError is how uvloop tells of a connection that was reset while nobody looked ("the handler is closed").
+FAULTS = (RedisError, OSError, RuntimeError)
 Answer = TypeVar("Answer")
 log = structlog.get_logger("valkey")
 
@@ -54,7 +56,7 @@ class Breaker:
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
                 return await question()
-        except (RedisError, OSError) as fault:  # a time-out is an OSError too
+        except FAULTS as fault:  # a time-out is an OSError too
             if not self._lost:
                 log.warning("valkey_lost", fault=repr(fault))
             self._lost, self._probe_at = True, time.monotonic() + PROBE_SECONDS
@@ -66,7 +68,7 @@ class Breaker:
                 await self._valkey.ping()
             self._lost = False
             log.info("valkey_back")
-        except (RedisError, OSError):
+        except FAULTS:
             self._probe_at = time.monotonic() + PROBE_SECONDS
         finally:
             self._probing = None
