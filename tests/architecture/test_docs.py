@@ -12,6 +12,7 @@ from boxoffice.kernel import walls
 from boxoffice.settings import PREFIX, Settings
 from boxoffice.telemetry import metrics
 from tests.architecture.source import ROOT, Module, modules
+from tests.resilience import matrix
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
@@ -28,6 +29,14 @@ def test_the_page_of_messages_is_fresh() -> None:
 
 def test_the_page_of_the_saga_is_fresh() -> None:
     assert (DOCS / "saga.md").read_text() == published.saga_page(), "run: python -m boxoffice saga > docs/saga.md"
+
+
+def test_the_page_of_resilience_is_fresh() -> None:
+    written = matrix.page()
+
+    assert (DOCS / "resilience.md").read_text() == written, (
+        "run: python -m tests.resilience.matrix > docs/resilience.md"
+    )
 
 
 def test_a_message_is_published_by_the_service_in_whose_section_it_stands() -> None:

@@ -18,6 +18,7 @@ import stripe
 from tests.support.crowd import database_url
 from tests.support.platform import OPERATOR, PASSWORD, Platform, free_ports, running_platform
 from tests.support.servers import temporary_folder
+from tests.support.stripe_simulator import choose_stripe
 from tests.support.waiting import eventually
 
 CARD = "4111 1111 1111 1111"
@@ -97,24 +98,6 @@ def start_simulator(port: int, books: Path) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "boxoffice", "simulator", "--port", str(port), "--file", str(books)],
         cwd="/", env={"PYTHONPATH": str(Path("src").absolute())},
     )  # fmt: skip
-
-
-async def choose_stripe(platform: Platform, slug: str, client: stripe.StripeClient) -> None:
-    """What an operator does: register a webhook at Stripe, leave the keys, choose the provider."""
-    endpoint = await client.v1.webhook_endpoints.create_async(
-        {"url": f"http://{slug}.localhost:{platform.port}/api/payments/webhooks/stripe", "enabled_events": ["*"]}
-    )
-    folder = platform.data / "secrets" / "stripe"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{slug}.key").write_text(f"sk_test_{slug}\n")
-    (folder / f"{slug}.webhook").write_text(f"whsec_an_older_one\n{endpoint.secret}\n")
-    operator = await platform.operator()
-    listed = await platform.ask("GET", "/api/tenants?limit=100", token=operator)
-    id = next(each["id"] for each in listed.json["items"] if each["slug"] == slug)
-    changed = await platform.ask(
-        "PATCH", f"/api/tenants/{id}", json={"settings": {"payment_provider": "stripe"}}, token=operator
-    )
-    assert changed.status == 200, changed
 
 
 async def test_a_buyer_pays_and_is_paid_back(town: Town) -> None:

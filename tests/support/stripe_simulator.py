@@ -16,6 +16,7 @@ from boxoffice.simulator.api import Simulator
 from boxoffice.simulator.books import Books
 from boxoffice.simulator.chaos import Chaos
 from tests.support.listening import listening
+from tests.support.platform import Platform
 
 NUMBERS = itertools.count()
 
@@ -115,3 +116,21 @@ async def open_shop(**chaos: Any) -> AsyncIterator[Shop]:
             key, base_addresses={"api": url}, http_client=stripe.AIOHTTPClient(session=session), max_network_retries=0
         )
         yield Shop(simulator, url, key, client, mailbox, mailbox_url)
+
+
+async def choose_stripe(platform: Platform, slug: str, client: stripe.StripeClient) -> None:
+    """What an operator does: register a webhook at Stripe, leave the keys, choose the provider."""
+    endpoint = await client.v1.webhook_endpoints.create_async(
+        {"url": f"http://{slug}.localhost:{platform.port}/api/payments/webhooks/stripe", "enabled_events": ["*"]}
+    )
+    folder = platform.data / "secrets" / "stripe"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{slug}.key").write_text(f"sk_test_{slug}\n")
+    (folder / f"{slug}.webhook").write_text(f"whsec_an_older_one\n{endpoint.secret}\n")
+    operator = await platform.operator()
+    listed = await platform.ask("GET", "/api/tenants?limit=100", token=operator)
+    id = next(each["id"] for each in listed.json["items"] if each["slug"] == slug)
+    changed = await platform.ask(
+        "PATCH", f"/api/tenants/{id}", json={"settings": {"payment_provider": "stripe"}}, token=operator
+    )
+    assert changed.status == 200, changed
