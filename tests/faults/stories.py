@@ -77,7 +77,9 @@ async def held_longer(stage: Stage) -> None:
 
 
 async def expired(stage: Stage) -> None:
-    await stage.ends(await stage.order("pm_sim_never", slug=stage.hasty), "EXPIRED")
+    order = await stage.order("pm_sim_never")
+    await stage.fire("bookings.saga", order.id)
+    await stage.ends(order, "EXPIRED")
 
 
 async def sold_out(stage: Stage) -> None:
@@ -192,8 +194,7 @@ async def refused_by_bookings(stage: Stage) -> None:
 
 async def over(stage: Stage) -> None:
     event = await stage.platform.event(stage.tenant, rows=1, seats=1)
-    async with stage.superuser() as db:
-        await db.execute("UPDATE platform.timers SET fire_at = now() WHERE id = $1 AND kind = 'events.end'", event)
+    await stage.fire("events.end", event)
     token = await stage.organizer()
 
     async def ended() -> bool:
