@@ -22,12 +22,16 @@ AT_ONCE = 16
 
 
 class Buyer:
-    """One buyer of one seat. `booking` is set once a 202 has come back; `refusals` are all other answers."""
+    """One buyer of one seat, or of a seat and as many `beside` it.
 
-    def __init__(self, guest: str, email: str, seat: int, method: str) -> None:
+    `booking` is set once a 202 has come back; `refusals` are all other answers.
+    """
+
+    def __init__(self, guest: str, email: str, seat: int, method: str, beside: int = 0) -> None:
         self.guest = guest
         self.email = email
         self.seat = seat
+        self.seats = list(range(seat, seat + beside + 1))
         self.method = method
         self.key = uuid4().hex
         self.hold_token: str | None = None
@@ -48,13 +52,14 @@ class Crowd:
 
     @classmethod
     async def gather(
-        cls, platform: Platform, slug: str, event: str, seats: Iterable[int], methods: Sequence[str] = METHODS
-    ) -> "Crowd":
-        """A new guest for each seat; the methods of payment go round."""
+        cls, platform: Platform, slug: str, event: str, seats: Iterable[int], methods: Sequence[str] = METHODS,
+        beside: int = 0,
+    ) -> "Crowd":  # fmt: skip
+        """A new guest for each seat, who takes as many `beside` it; the methods of payment go round."""
         wanted = [(seat, method) for seat, method in zip(seats, cycle(methods), strict=False)]
         guests = await asyncio.gather(*(platform.guest(slug) for _ in wanted))
         buyers = [
-            Buyer(guest, f"{uuid4().hex[:12]}@crowd.example", seat, method)
+            Buyer(guest, f"{uuid4().hex[:12]}@crowd.example", seat, method, beside)
             for guest, (seat, method) in zip(guests, wanted, strict=True)
         ]  # fmt: skip
         return cls(platform, slug, event, buyers)
@@ -85,7 +90,7 @@ class Crowd:
                     buyer.refusals.append(refusal)
 
     async def _hold(self, buyer: Buyer) -> Reply | None:
-        held = await self._platform.hold(self._slug, self._event, [buyer.seat], guest=buyer.guest)
+        held = await self._platform.hold(self._slug, self._event, buyer.seats, guest=buyer.guest)
         if held.status != 201:
             return held
         buyer.hold_token, buyer.exclusive = held.json["token"], held.json["exclusive"]
@@ -110,6 +115,18 @@ class Crowd:
         return await self._platform.ask(
             "POST", "/api/bookings", slug=self._slug, json=body, key=buyer.key, guest=buyer.guest
         )
+
+    async def give_back(self, seats: int | None = None) -> None:
+        """Let everybody with a booking cancel it, or the first `seats` of it."""
+
+        async def cancel(buyer: Buyer) -> Reply | None:
+            answer = await self._platform.ask(
+                "POST", f"/api/bookings/{buyer.booking}/cancellation", slug=self._slug, guest=buyer.guest,
+                json={} if seats is None else {"seats": buyer.seats[:seats]},
+            )  # fmt: skip
+            return None if answer.status == 202 else answer
+
+        await asyncio.gather(*(self._told(buyer, cancel) for buyer in self.acknowledged))
 
     @property
     def refusals(self) -> list[Reply]:
