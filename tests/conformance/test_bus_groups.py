@@ -1,7 +1,8 @@
 """A group of readers against a model, over the port alone: whatever members do, nothing is lost or out of order.
 
 The model knows what was published under each key, how far the group has committed, and who read what under which
-generation. An adapter joins by an entry in ADAPTERS.
+generation. Who gets which partition, and when, is a matter of time: no step that is drawn may depend on it. An adapter
+joins by an entry in ADAPTERS.
 """
 
 import asyncio
@@ -104,16 +105,17 @@ class Group(Machine):
         await reader.member.close()
         await self._halt(reader)
 
-    @precondition(lambda self: any(reader.in_hand for reader in self.readers))
+    @precondition(lambda self: self.readers)
     @rule(number=which)
     @awaited
     async def be_halted_for_longer_than_the_lease(self, number: int) -> None:
         """A member stops with work in its hands, another takes all of it over, and the first wakes up and commits."""
-        able = [reader for reader in self.readers if reader.in_hand]
-        zombie = able[number % len(able)]
+        zombie = self.readers[number % len(self.readers)]
+        others = [reader for reader in self.readers if reader is not zombie] or [await self._join()]
+        if not zombie.in_hand:
+            return
         await self._halt(zombie)
         mine = {Place(portion.part, portion.generation) for portion in zombie.in_hand}
-        others = [reader for reader in self.readers if reader is not zombie] or [await self._join()]
         async with asyncio.timeout(20):
             while any(self.newest[place.part] == place.generation for place in mine):
                 for reader in others:
@@ -124,12 +126,13 @@ class Group(Machine):
         assert fenced.value.partitions == {(self.topic, place.part) for place in mine}
         zombie.in_hand = []
 
-    @precondition(lambda self: self.log)
-    @rule(data=st.data())
+    @rule(number=st.integers(0, 1_000))
     @awaited
-    async def seek(self, data: st.DataObject) -> None:
+    async def seek(self, number: int) -> None:
         """Read a partition again from an offset; what its reader has in its hands is not its own any more."""
-        part, offset = data.draw(st.sampled_from(sorted(self.log)))
+        if not self.log:
+            return
+        part, offset = sorted(self.log)[number % len(self.log)]
         await self.bus.seek(self.name, self.topic, part, offset)
         self.committed[part], self.sought[part] = offset, self.newest[part]
         for reader in self.readers:
@@ -211,4 +214,4 @@ class Group(Machine):
 @pytest.mark.prove
 @pytest.mark.parametrize("adapter", sorted(ADAPTERS))
 async def test_a_group_does_what_the_model_says(adapter: str, database: Database, tenant: Tenant) -> None:
-    await machines.run(partial(Group, partial(ADAPTERS[adapter], database), database, tenant), examples=20, steps=25)
+    await machines.run(partial(Group, partial(ADAPTERS[adapter], database), database, tenant), examples=12, steps=25)
