@@ -3,6 +3,8 @@
 #   make check   format, lint, types, architecture         make format   put code into the house's form
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
 #   make prove   the long proofs; SEED=7 for other ones    make bench    measure the on-sale rush (BENCH="--buyers 200")
+#   make nemesis          let everything befall a platform on sale (MINUTES=10 SEED=7)
+#   make bench-contention claim the same few seats a million times
 #   make web     build the pages' scripts and styles
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
 WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 fail    = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: help up web check test prove bench format lock clean
+.PHONY: help up web check test prove nemesis bench bench-contention format lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -43,8 +45,14 @@ test: $(VENV)/ready $(ASSETS)
 prove: $(VENV)/ready $(ASSETS)
 	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED))
 
+nemesis: $(VENV)/ready $(ASSETS)
+	@$(RUN) -m tests.nemesis.run --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
 bench: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.rush $(BENCH)
+
+bench-contention: $(VENV)/ready $(ASSETS)
+	@$(RUN) -m bench.contention $(BENCH)
 
 format: $(VENV)/ready web/node_modules/ready
 	$(RUN) -m ruff check --fix --quiet . ; $(RUN) -m ruff format .

@@ -74,12 +74,16 @@ class Platform:
 
 
 @asynccontextmanager
-async def running(folder: Path, port: int, postgres_options: dict[str, str] | None = None) -> AsyncIterator[Platform]:
+async def running(
+    folder: Path, port: int, postgres_options: dict[str, str] | None = None, web_processes: int | None = None
+) -> AsyncIterator[Platform]:
     async with EmbeddedServers(folder / "servers", postgres_options=postgres_options) as servers:
         environment = {
             **os.environ, "BOXOFFICE_DATABASE_URL": servers.database_url, "BOXOFFICE_VALKEY_URL": servers.valkey_url,
             "BOXOFFICE_PORT": str(port), "BOXOFFICE_DATA": str(folder / "data"), "BOXOFFICE_DEMO": "0",
         }  # fmt: skip
+        if web_processes is not None:
+            environment["BOXOFFICE_WEB_PROCESSES"] = str(web_processes)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "boxoffice", "up", env=environment, stdout=asyncio.subprocess.PIPE
         )

@@ -3,11 +3,8 @@
 import asyncio
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,7 +15,7 @@ import stripe
 from tests.support.crowd import database_url
 from tests.support.platform import OPERATOR, PASSWORD, Platform, free_ports, running_platform
 from tests.support.servers import temporary_folder
-from tests.support.stripe_simulator import choose_stripe
+from tests.support.stripe_simulator import choose_stripe, start_simulator
 from tests.support.waiting import eventually
 
 CARD = "4111 1111 1111 1111"
@@ -91,13 +88,6 @@ async def town() -> AsyncIterator[Town]:
             simulator.send_signal(signal.SIGTERM)
             code = await asyncio.to_thread(simulator.wait, 20)
     assert code == 0
-
-
-def start_simulator(port: int, books: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "boxoffice", "simulator", "--port", str(port), "--file", str(books)],
-        cwd="/", env={"PYTHONPATH": str(Path("src").absolute())},
-    )  # fmt: skip
 
 
 async def test_a_buyer_pays_and_is_paid_back(town: Town) -> None:

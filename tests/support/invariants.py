@@ -117,7 +117,7 @@ OF_TENANT: tuple[Invariant, ...] = (
     ),
     Invariant(
         "the_provider_agrees",
-        "The provider's ledger and our payments say the same of every charge.",
+        "The simulated bank's ledger and our payments say the same of every charge.",
         """
         SELECT format('%s: payments says %s, the provider %s (refunded %s and %s)',
                       key, p.status, c.status, p.refunded, c.refunded_minor)
@@ -125,7 +125,7 @@ OF_TENANT: tuple[Invariant, ...] = (
                        (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
                          WHERE (r.booking_id, r.attempt, r.status) = (payments.booking_id, payments.attempt, 'DONE'))
                            AS refunded
-                  FROM payments) p
+                  FROM payments WHERE provider = 'simulated') p
           FULL JOIN (SELECT key, status, amount_minor, currency, refunded_minor
                        FROM simulator.charges WHERE tenant_id = $1) c USING (key)
          WHERE p.status IS NULL
@@ -137,11 +137,12 @@ OF_TENANT: tuple[Invariant, ...] = (
     ),
     Invariant(
         "the_provider_agrees_on_refunds",
-        "The provider's ledger and ours say the same of every refund, and bookings knows them all.",
+        "The simulated bank's ledger and ours say the same of every refund, and bookings knows them all.",
         """
         SELECT format('refund %s: ours %s of %s, the provider done %s of %s',
                       key, r.status, r.amount_minor, c.done, c.amount_minor)
-          FROM (SELECT format('%s:%s', $1::uuid, id) AS key, id, booking_id, amount_minor, status FROM refunds) r
+          FROM (SELECT format('%s:%s', $1::uuid, r.id) AS key, r.id, booking_id, r.amount_minor, r.status
+                  FROM refunds r JOIN payments USING (booking_id, attempt) WHERE provider = 'simulated') r
           FULL JOIN (SELECT key, amount_minor, done FROM simulator.refunds
                       WHERE starts_with(key, $1::text || ':')) c USING (key)
           LEFT JOIN saga_state s ON s.id = r.booking_id

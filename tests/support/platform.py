@@ -98,6 +98,12 @@ class Platform:
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
 
+    @property
+    def pid(self) -> int:
+        """The process of `boxoffice up`."""
+        assert self._process is not None
+        return self._process.pid
+
     def server_pid(self, name: str) -> int:
         """The process of an embedded server: `valkey` or `postmaster`."""
         folder = self.data / ("postgres" if name == "postmaster" else "run")

@@ -2,10 +2,13 @@
 
 import asyncio
 import itertools
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -116,6 +119,14 @@ async def open_shop(**chaos: Any) -> AsyncIterator[Shop]:
             key, base_addresses={"api": url}, http_client=stripe.AIOHTTPClient(session=session), max_network_retries=0
         )
         yield Shop(simulator, url, key, client, mailbox, mailbox_url)
+
+
+def start_simulator(port: int, books: Path) -> subprocess.Popen[bytes]:
+    """`boxoffice simulator` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "boxoffice", "simulator", "--port", str(port), "--file", str(books)],
+        cwd="/", env={"PYTHONPATH": str(Path("src").absolute())},
+    )  # fmt: skip
 
 
 async def choose_stripe(platform: Platform, slug: str, client: stripe.StripeClient) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar, overload
 
 Value = TypeVar("Value")
@@ -26,3 +27,11 @@ async def eventually(condition: Callable[[], Value | Awaitable[Value]], within: 
             raise AssertionError(f"still {value!r} after {within} s")
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 0.25)
+
+
+async def lasting(seconds: float, until: asyncio.Event | None = None) -> bool:
+    """Let something last: a fault, a thought; true when `until` came before. To wait for an effect is `eventually`."""
+    event = until or asyncio.Event()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
