@@ -9,7 +9,6 @@ from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel import migrate, timers
@@ -18,6 +17,7 @@ from boxoffice.kernel.errors import Invalid
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Status, Tenant, directory_changed
 from boxoffice.kernel.timers import Due
+from boxoffice.kernel.valkey import FAULTS
 from boxoffice.messages import TenantCreated
 from boxoffice.tenants import actions, domain, store
 from boxoffice.tenants.actions import Admin
@@ -131,11 +131,11 @@ class Onboarding:
             f"onboarding:{slug}", timeout=LOCK_SECONDS, sleep=POLL_SECONDS, blocking_timeout=LOCK_WAIT_SECONDS
         )
         held = False
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(*FAULTS):
             held = await lock.acquire()
         try:
             yield
         finally:
             if held:
-                with contextlib.suppress(RedisError, OSError):
+                with contextlib.suppress(*FAULTS):
                     await lock.release()
