@@ -43,6 +43,8 @@ test: $(VENV)/ready $(ASSETS)
 	$(RUN) -m pytest -m 'not prove'
 
 prove: $(VENV)/ready $(ASSETS)
+	@command -v java >/dev/null && command -v mvn >/dev/null \
+	  || $(call fail,the proofs run on Kafka too: install Java 17 and Maven as root with apt-get install default-jre-headless maven)
 	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED))
 
 nemesis: $(VENV)/ready $(ASSETS)

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import settings
 
+from boxoffice.embedded.kafka import Kafka
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import migrate
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Directory, Tenant
+from tests.support.brokers import temporary_kafka
 from tests.support.platform import FORMS
 from tests.support.servers import temporary_folder, temporary_servers
 from tests.support.tenancy import NewTenant, tenant_factory
@@ -32,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 async def servers() -> AsyncIterator[EmbeddedServers]:
     """`database_url` is the superuser's, on an empty database; `postgres` and `valkey` can be killed and started."""
     async with temporary_servers() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def kafka() -> AsyncIterator[Kafka]:
+    """One broker of Apache Kafka; only the long proofs ask for it, for it needs Java."""
+    async with temporary_kafka() as running:
         yield running
 
 

@@ -44,7 +44,20 @@ class Settings(BaseSettings):
     valkey_url: str = Field(default="", description="Valkey 8 or Redis 7 or later; empty: start the embedded one.")
     smtp_url: str = Field(default="", description="smtp://user:password@host:port; empty: mail goes to /dev/mail.")
     mail_from: str = Field(default="", description="Sender's address of all mail; empty: tickets@<domain>.")
-    bus: Literal["pglog"] = Field(default="pglog", description="What carries messages between services.")
+    bus: Literal["pglog", "kafka"] = Field(
+        default="pglog", description="What carries messages between services: a log in PostgreSQL, or Apache Kafka."
+    )
+    kafka: str = Field(default="", description="Kafka's brokers: host:port,host:port.")
+    kafka_user: str = Field(
+        default="", description="Signs in at Kafka by SASL/SCRAM over TLS; empty: no login and no TLS."
+    )
+    kafka_protocol: Literal["consumer", "classic"] = Field(
+        default="consumer", description="Kafka's groups: of KIP-848, or classic for brokers older than 4.0."
+    )
+    kafka_partitions: int = Field(default=4, ge=1, description="Partitions of a topic that is made at Kafka.")
+    kafka_copies: int = Field(default=3, ge=1, description="Copies of each of them, as far as there are brokers.")
+    kafka_copies_least: int = Field(default=2, ge=1, description="Copies that must have a message before it counts.")
+    kafka_retention_days: int = Field(default=7, ge=1, description="How long Kafka keeps messages.")
     discovery: str = Field(
         default="",
         description="Where services in processes of their own listen: static:auth=HOST:PORT,HOST:PORT;events=… .",

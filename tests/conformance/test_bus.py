@@ -1,66 +1,19 @@
-"""What every bus must do: order, groups, redelivery, fencing, rebalance, seek, lag, headers, large messages.
-
-An adapter joins by an entry in ADAPTERS. Each bus a test opens stands for one process.
-"""
+"""What every bus must do: order, groups, redelivery, fencing, rebalance, seek, lag, headers, large messages."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 
-from boxoffice.kernel.bus.pglog import PgLog
-from boxoffice.kernel.bus.port import Bus, Fenced, Member
+from boxoffice.kernel.bus.port import Fenced, Member
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.tenancy import Tenant
-from tests.support.messaging import fresh_topic, publish, read, values
+from tests.conformance.conftest import OpenBus, OpenElsewhere
+from tests.support.messaging import fresh_topic, publish, read, relay, values
+from tests.support.processes import frozen
 from tests.support.waiting import eventually
-
-LEASE_SECONDS = 0.6
-
-ADAPTERS: dict[str, Callable[[Database], Bus]] = {
-    "pglog": lambda database: PgLog(database, lease_seconds=LEASE_SECONDS),
-}
-
-
-class Machine:
-    """A process with a bus of its own; `stop` is as if it were halted in the middle of its work."""
-
-    def __init__(self, bus: Bus) -> None:
-        self.bus = bus
-        self._stop = asyncio.Event()
-        self._running = asyncio.create_task(bus.run(self._stop))
-
-    async def stop(self) -> None:
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
-
-
-OpenBus = Callable[[], Awaitable[Machine]]
-
-
-@pytest.fixture(params=sorted(ADAPTERS))
-async def machine(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[OpenBus]:
-    opened: list[Machine] = []
-
-    async def open_bus() -> Machine:
-        opened.append(Machine(ADAPTERS[request.param](database)))
-        return opened[-1]
-
-    yield open_bus
-    for one in opened:
-        await one.stop()
-
-
-@pytest.fixture
-def group() -> str:
-    return fresh_topic().replace("test.", "readers-")
-
-
-async def relay(bus: Bus) -> None:
-    while await bus.relay(100):
-        pass
 
 
 async def test_messages_of_one_key_arrive_in_the_order_of_publication(
@@ -71,7 +24,7 @@ async def test_messages_of_one_key_arrive_in_the_order_of_publication(
     for start in range(0, 300, 30):
         await publish(database, tenant, topic, [str(n) for n in range(start, start + 30)])
 
-    await asyncio.gather(relay(bus), relay((await machine()).bus))
+    await asyncio.gather(relay(bus, database), relay((await machine()).bus, database))
     member = await bus.join(group, [topic])
 
     assert values(await read(member, 300)) == [str(n) for n in range(300)]
@@ -84,7 +37,7 @@ async def test_every_group_gets_every_message_from_the_first_on(
     bus, topic = (await machine()).bus, fresh_topic()
     await bus.declare([topic])
     await publish(database, tenant, topic, ["first", "second"])
-    await relay(bus)
+    await relay(bus, database)
 
     one, other = await bus.join(group, [topic]), await bus.join(f"{group}-other", [topic])
 
@@ -100,10 +53,10 @@ async def test_what_was_not_committed_is_delivered_again_and_the_rest_is_not(
     await bus.declare([topic])
     first = await bus.join(group, [topic])
     await publish(database, tenant, topic, ["committed"])
-    await relay(bus)
+    await relay(bus, database)
     await first.commit(await read(first, 1))
     await publish(database, tenant, topic, ["not committed"])
-    await relay(bus)
+    await relay(bus, database)
     await read(first, 1)
 
     await first.close()
@@ -125,7 +78,7 @@ async def test_members_share_the_partitions_and_one_that_leaves_is_replaced(
     async def read_some(*members: Member) -> None:
         for key in range(16):
             await publish(database, tenant, topic, ["x"], key=f"key-{key}")
-        await relay(here.bus)
+        await relay(here.bus, database)
         for member in members:
             for portion in await member.poll(100):
                 with contextlib.suppress(Fenced):
@@ -141,50 +94,80 @@ async def test_members_share_the_partitions_and_one_that_leaves_is_replaced(
 
     async def second_has_all() -> bool:
         await read_some(second)
-        return len(shares[second]) == len(await there.bus.lag(group))
+        return len(shares[second]) == len(await there.bus.lag(group, [topic]))
 
     assert await eventually(second_has_all)
     await second.close()
 
 
 async def test_a_member_that_was_halted_is_fenced_and_its_messages_go_to_another(
+    machine: OpenBus, elsewhere: OpenElsewhere, database: Database, tenant: Tenant, group: str
+) -> None:
+    bus, topic = (await machine()).bus, fresh_topic()
+    await bus.declare([topic])
+    async with elsewhere(group, [topic]) as zombie:
+        await publish(database, tenant, topic, ["precious"])
+        await relay(bus, database)
+        assert await zombie.read(1) == ["precious"]
+
+        with frozen(zombie.pid):
+            successor = await bus.join(group, [topic])
+            taken = await read(successor, 1, within=20)
+
+        assert await zombie.commit() == "fenced"
+        assert values(taken) == ["precious"]
+        await successor.commit(taken)
+        assert sum((await bus.lag(group, [topic])).values()) == 0
+        await successor.close()
+
+
+async def test_a_member_that_is_to_give_way_ends_and_commits_its_work_first(
     machine: OpenBus, database: Database, tenant: Tenant, group: str
 ) -> None:
-    halted, awake = await machine(), await machine()
-    topic = fresh_topic()
-    await halted.bus.declare([topic])
-    zombie = await halted.bus.join(group, [topic])
-    await publish(database, tenant, topic, ["precious"])
-    await relay(halted.bus)
-    portions = await read(zombie, 1)
+    here, there = await machine(), await machine()
+    topic, seen = fresh_topic(), Counter[str]()
+    await here.bus.declare([topic])
+    first = await here.bus.join(group, [topic])
+    for key in range(16):
+        await publish(database, tenant, topic, [f"early {key}"], key=f"key-{key}")
+    await relay(here.bus, database)
+    in_hand = await read(first, 16)
 
-    await halted.stop()
-    successor = await awake.bus.join(group, [topic])
-    taken = await read(successor, 1)
+    second = await there.bus.join(group, [topic])
+    second_polls = asyncio.create_task(second.poll(100))
+    await first.commit(in_hand)
+    seen.update(values(in_hand) + values(await second_polls))
 
-    with pytest.raises(Fenced):
-        await zombie.commit(portions)
-    assert values(taken) == ["precious"]
-    await successor.commit(taken)
-    assert sum((await awake.bus.lag(group)).values()) == 0
-    await successor.close()
+    async def both_have_a_share() -> bool:
+        for key in range(16):
+            await publish(database, tenant, topic, ["later"], key=f"key-{key}")
+        await relay(here.bus, database)
+        shares = [await member.poll(100) for member in (first, second)]
+        seen.update(value for portions in shares for value in values(portions))
+        return all(shares)
+
+    await eventually(both_have_a_share, within=20)
+
+    assert {value: times for value, times in seen.items() if value != "later"} == {f"early {n}": 1 for n in range(16)}
+    await first.close()
+    await second.close()
 
 
 async def test_a_member_that_works_longer_than_its_lease_keeps_its_partitions(
-    machine: OpenBus, database: Database, tenant: Tenant, group: str
+    machine: OpenBus, database: Database, tenant: Tenant, group: str, lease_seconds: float
 ) -> None:
     busy, idle = await machine(), await machine()
     topic = fresh_topic()
     await busy.bus.declare([topic])
     working = await busy.bus.join(group, [topic])
     await publish(database, tenant, topic, ["slow"])
-    await relay(busy.bus)
+    await relay(busy.bus, database)
     portions = await read(working, 1)
 
     rival = await idle.bus.join(group, [topic])
-    async with asyncio.timeout(LEASE_SECONDS * 3):
+    async with asyncio.timeout(lease_seconds * 3):
         began = asyncio.get_running_loop().time()
-        while asyncio.get_running_loop().time() < began + LEASE_SECONDS * 2:
+        while asyncio.get_running_loop().time() < began + lease_seconds * 2:
             assert await rival.poll(100) == []
 
     await working.commit(portions)
@@ -198,10 +181,10 @@ async def test_a_group_reads_again_from_an_offset_or_a_time(
     bus, topic = (await machine()).bus, fresh_topic()
     await bus.declare([topic])
     await publish(database, tenant, topic, ["a", "b"])
-    await relay(bus)
+    await relay(bus, database)
     between = datetime.now(UTC)
     await publish(database, tenant, topic, ["c"])
-    await relay(bus)
+    await relay(bus, database)
     member = await bus.join(group, [topic])
     portions = await read(member, 3)
     await member.commit(portions)
@@ -225,7 +208,7 @@ async def test_a_member_is_fenced_by_a_seek(machine: OpenBus, database: Database
     bus, topic = (await machine()).bus, fresh_topic()
     await bus.declare([topic])
     await publish(database, tenant, topic, ["a"])
-    await relay(bus)
+    await relay(bus, database)
     member = await bus.join(group, [topic])
     portions = await read(member, 1)
 
@@ -244,12 +227,12 @@ async def test_lag_counts_what_is_not_committed(
     await bus.declare([topic])
     member = await bus.join(group, [topic])
     await publish(database, tenant, topic, ["a", "b", "c"])
-    await relay(bus)
+    await relay(bus, database)
 
-    before = sum((await bus.lag(group)).values())
+    before = sum((await bus.lag(group, [topic])).values())
     await member.commit(await read(member, 3))
 
-    assert (before, sum((await bus.lag(group)).values())) == (3, 0)
+    assert (before, sum((await bus.lag(group, [topic])).values())) == (3, 0)
     await member.close()
 
 
@@ -260,7 +243,7 @@ async def test_headers_and_900_kilobytes_arrive_as_they_were_sent(
     await bus.declare([topic])
     large = bytes(range(256)) * 3_515
     ids = await publish(database, tenant, topic, [large])
-    await relay(bus)
+    await relay(bus, database)
     member = await bus.join(group, [topic])
 
     message = (await read(member, 1))[0].messages[0]
@@ -278,7 +261,7 @@ async def test_many_large_messages_come_in_bounded_portions(
     bus, topic = (await machine()).bus, fresh_topic()
     await bus.declare([topic])
     await publish(database, tenant, topic, [bytes(900_000)] * 20)
-    await relay(bus)
+    await relay(bus, database)
     member = await bus.join(group, [topic])
 
     first = await read(member, 1)

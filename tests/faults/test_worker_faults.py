@@ -12,6 +12,7 @@ import pytest
 
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import migrate
+from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.ids import uuid7
@@ -107,8 +108,8 @@ async def _noted(database: Database, tenant: Tenant, count: int) -> bool:
     return len(await notes(database, tenant)) >= count
 
 
-async def _no_lag(bus: object, group: str) -> bool:
-    return sum((await bus.lag(group)).values()) == 0  # type: ignore[attr-defined]
+async def _no_lag(bus: Bus, group: str) -> bool:
+    return sum((await bus.lag(group, [Noted.topic])).values()) == 0
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from boxoffice.kernel import outbox, worker
 from boxoffice.kernel.bus.pglog import PgLog
-from boxoffice.kernel.bus.port import Member, Portion
+from boxoffice.kernel.bus.port import Bus, Member, Portion
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.message import Message
 from boxoffice.kernel.retries import Policy
@@ -57,6 +57,19 @@ async def publish(
             )  # fmt: skip
         await outbox.write(tx.db, rows)
     return ids
+
+
+async def relay(bus: Bus, database: Database) -> None:
+    """Relay until the outbox is empty: another relay may have the lease for a while."""
+    async with asyncio.timeout(30):
+        while await bus.relay(100) or await waiting(database):
+            pass
+
+
+async def waiting(database: Database) -> bool:
+    """Whether there are messages that no relay has moved."""
+    async with database.system() as db:
+        return bool(await db.fetchval("SELECT EXISTS (SELECT FROM platform.outbox)"))
 
 
 async def relay_all(bus: PgLog) -> None:

@@ -4,9 +4,9 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
+from boxoffice.app.bus import open_bus
 from boxoffice.app.process import process
 from boxoffice.kernel import idempotency, worker
-from boxoffice.kernel.bus.pglog import PgLog
 from boxoffice.kernel.gauges import Sampler, watch_pool
 from boxoffice.kernel.health import Health, serve
 from boxoffice.kernel.retries import Policy
@@ -26,9 +26,9 @@ async def run_worker(
         return not state.problems()
 
     async with process(settings, "worker", names) as parts:
-        bus = PgLog(parts.database, lease_seconds=settings.lease_seconds)
+        bus = open_bus(settings, parts.database)
         await bus.declare(TOPICS)
-        sampler = Sampler(parts.database, bus, [each.name for each in parts.services if each.subscriptions])
+        sampler = Sampler(parts.database, bus, {each.name: each.topics for each in parts.services if each.topics})
         served_until = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             if admin is not None:

@@ -18,7 +18,7 @@ from boxoffice.embedded.valkey import Valkey
 from boxoffice.startup import StartupProblem
 
 SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 107 on Linux, 103 on macOS
-OURS = {"lock", "secrets", "postgres", "valkey"}
+OURS = {"lock", "secrets", "postgres", "valkey", "kafka"}
 NOBODYS = {"lost+found"}
 LONGEST_SOCKET_NAME = "/.s.PGSQL.5432.lock"
 

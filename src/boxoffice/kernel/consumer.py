@@ -39,7 +39,7 @@ class Consumer:
     ) -> None:  # fmt: skip
         self.group = service.name
         self._subscriptions = {subscription.message.__name__: subscription for subscription in service.subscriptions}
-        self._topics = [subscription.message.topic for subscription in service.subscriptions]
+        self._topics = service.topics
         self._database = database
         self._directory = directory
         self._bus = bus

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -32,9 +32,9 @@ BURIED = "SELECT grp, count(*) AS messages FROM platform.dead_letters GROUP BY g
 
 
 class Sampler:
-    """Knows which series it has set, so that one whose cause is gone falls back to zero."""
+    """Knows which series it has set, so that one whose cause is gone falls to zero. `groups`: the topics each reads."""
 
-    def __init__(self, database: Database, bus: Bus, groups: Sequence[str]) -> None:
+    def __init__(self, database: Database, bus: Bus, groups: Mapping[str, Sequence[str]]) -> None:
         self._database = database
         self._bus = bus
         self._groups = groups
@@ -64,8 +64,8 @@ class Sampler:
         found |= {("timers_age_seconds", (("kind", row["kind"]),)): row["age"] for row in ages}
         for name, rows in (("retries_parked", parked), ("dead_letters", buried)):
             found |= {(name, (("group", row["grp"]),)): row["messages"] for row in rows}
-        for group in self._groups:
-            found |= _lag(group, await self._bus.lag(group))
+        for group, topics in self._groups.items():
+            found |= _lag(group, await self._bus.lag(group, topics))
         for name, labels in self._seen - found.keys():
             metrics.gauge(name, 0, **dict(labels))
         for (name, labels), value in found.items():

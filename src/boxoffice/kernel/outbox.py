@@ -77,3 +77,30 @@ async def write(db: Any, messages: Sequence[Outgoing]) -> None:
         [m.headers for m in messages],
         [m.value for m in messages],
     )
+
+
+READ = """
+    SELECT id, message_id, tenant_id, topic, key, type, headers, value, ts
+      FROM (SELECT id, message_id, tenant_id, topic, key, type, headers, value, ts,
+                   sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS before
+              FROM (SELECT id, message_id, tenant_id, topic, key, type, headers, value, ts FROM platform.outbox
+                     WHERE id > $3 AND ($4::text[] IS NULL OR topic = ANY($4)) ORDER BY id LIMIT $1) head) sized
+     WHERE before < $2 ORDER BY id
+"""
+DELETE = """
+    WITH mine AS (
+        SELECT FROM platform.leases WHERE name = $2 AND owner = $3 AND epoch = $4 FOR SHARE
+    )
+    DELETE FROM platform.outbox WHERE id = ANY($1::int8[]) AND EXISTS (SELECT FROM mine)
+"""
+
+
+async def read(db: Any, limit: int, bytes_max: int, after: int, topics: Sequence[str] | None) -> Sequence[Any]:
+    """The next messages, of some topics or of all, for a relay to a bus outside PostgreSQL; they stay."""
+    rows: Sequence[Any] = await db.fetch(READ, limit, bytes_max, after, topics)
+    return rows
+
+
+async def delete(db: Any, ids: Sequence[int], lease: str, owner: UUID, epoch: int | None) -> None:
+    """Delete what the bus has. Under a lease that was lost nothing goes: the next relay sends it once more."""
+    await db.execute(DELETE, ids, lease, owner, epoch)

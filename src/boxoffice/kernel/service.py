@@ -51,3 +51,8 @@ class Service:
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     senders: Mapping[str, Sender] = field(default_factory=dict)
     loops: Sequence[Loop] = ()
+
+    @property
+    def topics(self) -> list[str]:
+        """What its consumer group reads."""
+        return list(dict.fromkeys(subscription.message.topic for subscription in self.subscriptions))

@@ -89,9 +89,9 @@ class PgLog:
             offset = to if isinstance(to, int) else await db.fetchval(sql.OFFSET_OF_TIME, topic, part, to)
             await db.execute(sql.SEEK, group, topic, part, offset)
 
-    async def lag(self, group: str) -> dict[tuple[str, int], int]:
+    async def lag(self, group: str, topics: Sequence[str]) -> dict[tuple[str, int], int]:
         async with self.database.system() as db:
-            return {(row["name"], row["part"]): row["lag"] for row in await db.fetch(sql.LAG, group)}
+            return {(row["name"], row["part"]): row["lag"] for row in await db.fetch(sql.LAG, group, list(topics))}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Notice what other processes' relays appended, and renew the leases of all members of this process."""

@@ -125,8 +125,9 @@ OFFSET_OF_TIME = """
 """
 LAG = """
     SELECT t.name, p.part, p.next_off - greatest(a.committed, p.log_start) AS lag
-      FROM bus.assignment a JOIN bus.partition p USING (topic, part) JOIN bus.topic t ON t.id = p.topic
-     WHERE a.grp = $1
+      FROM bus.topic t JOIN bus.partition p ON p.topic = t.id
+      LEFT JOIN bus.assignment a ON (a.grp, a.topic, a.part) = ($1, p.topic, p.part)
+     WHERE t.name = ANY($2::text[])
 """
 
 PREPARE_SEGMENTS = "SELECT bus.prepare_segments(2)"

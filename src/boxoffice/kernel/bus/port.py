@@ -65,8 +65,8 @@ class Bus(Protocol):
         """Let the group read this partition from an offset, or from the first message of a time."""
         ...
 
-    async def lag(self, group: str) -> dict[tuple[str, int], int]:
-        """How many messages of each partition the group has not committed yet."""
+    async def lag(self, group: str, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+        """How many messages of each partition of these topics the group has not committed yet."""
         ...
 
     async def run(self, stop: asyncio.Event) -> None:

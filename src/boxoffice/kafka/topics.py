@@ -1,0 +1,189 @@
+"""What the admin does at the brokers: make topics, tell positions and ends, move the position of a group at rest."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from boxoffice.kafka.access import Access
+
+Partition = tuple[str, int]
+
+K = TypeVar("K")
+
+ANSWER_SECONDS_MAX = 10.0
+ELECTING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+}  # fmt: skip
+log = structlog.get_logger("bus")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a topic is made. Fewer brokers than `copies` hold fewer; with `copies_least` in step they confirm."""
+
+    partitions: int = 4
+    copies: int = 3
+    copies_least: int = 2
+    retention_days: int = 7
+
+
+class NotAllowed(Exception):
+    """The brokers do not let this user do that."""
+
+
+class Topics:
+    """The topics and groups of one cluster."""
+
+    def __init__(self, access: Access, shape: Shape) -> None:
+        self._access = access
+        self._shape = shape
+        self._admin: AdminClient | None = None
+        self._partitions: dict[str, int] = {}
+        self._met = False
+        self._one_question = asyncio.Lock()  # two at once mix up their answers, or lose them (confluent-kafka 2.16)
+
+    @property
+    def admin(self) -> AdminClient:
+        self._admin = self._admin or AdminClient(self._access.client())
+        return self._admin
+
+    async def declare(self, names: Iterable[str]) -> None:
+        """Make those that do not exist. Raises NotAllowed when this user may not."""
+        wanted = dict.fromkeys(names)
+        if wanted.keys() <= self._partitions.keys():
+            return
+        brokers = await self._look()
+        missing = [name for name in wanted if name not in self._partitions]
+        if not missing:
+            return
+        copies = min(self._shape.copies, brokers)
+        if copies < self._shape.copies:
+            log.warning("topics_with_fewer_copies", wanted=self._shape.copies, brokers=brokers)
+        config = {
+            "retention.ms": str(self._shape.retention_days * 86_400_000),
+            "min.insync.replicas": str(min(self._shape.copies_least, copies)),
+        }
+        async with self._one_question:
+            made = self.admin.create_topics(
+                [NewTopic(n, self._shape.partitions, copies, config=config) for n in missing],
+                operation_timeout=ANSWER_SECONDS_MAX,
+            )
+            answers = await asyncio.gather(*map(asyncio.wrap_future, made.values()), return_exceptions=True)
+        for name, answer in zip(made, answers, strict=True):
+            if isinstance(answer, KafkaException):
+                _judge(answer.args[0], name)
+        await self._look()
+
+    async def partitions(self, topics: Collection[str]) -> list[Partition]:
+        """Every partition of these topics, as far as they exist."""
+        if not set(topics) <= self._partitions.keys():
+            await self._look()
+        return [(t, part) for t in dict.fromkeys(topics) for part in range(self._partitions.get(t, 0))]
+
+    async def lag(self, group: str, topics: Collection[str]) -> dict[Partition, int]:
+        partitions = await self.partitions(topics)
+        first = await self._offsets(partitions, OffsetSpec.earliest())
+        committed = await self._committed(group, partitions)
+        ends = await self._offsets(partitions, OffsetSpec.latest())
+        return {p: ends[p] - max(committed.get(p, 0), first[p]) for p in partitions}
+
+    async def offset_of(self, topic: str, part: int, to: int | datetime) -> int:
+        """An offset that exists: the one given, brought within the log, or that of the first message of a time."""
+        key = (topic, part)
+        first = await self._offsets([key], OffsetSpec.earliest())
+        ends = await self._offsets([key], OffsetSpec.latest())
+        if isinstance(to, datetime):
+            moment = OffsetSpec.for_timestamp(int(to.timestamp() * 1000))
+            found = (await self._offsets([key], moment))[key]
+            to = ends[key] if found < 0 else found
+        return max(first[key], min(ends[key], to))
+
+    async def move(self, group: str, offsets: Mapping[Partition, int]) -> bool:
+        """Set the positions of a group without members; false when it has some."""
+        wanted = [TopicPartition(topic, part, offset) for (topic, part), offset in offsets.items()]
+        await self._meet_coordinator(group)
+        request = [ConsumerGroupTopicPartitions(group, wanted)]
+        try:
+            answer = await self._ask(self.admin.alter_consumer_group_offsets, request)
+        except KafkaException as fault:
+            if fault.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
+                return False
+            raise
+        return all(each.error is None for each in answer[group].topic_partitions)
+
+    async def _offsets(self, partitions: Sequence[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+        if not partitions:
+            return {}
+        answers = await self._ask(
+            self.admin.list_offsets, {TopicPartition(*partition): spec for partition in partitions}
+        )
+        return {(asked.topic, asked.partition): answer.offset for asked, answer in answers.items()}
+
+    async def _committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        if not partitions:
+            return {}
+        wanted = [TopicPartition(*partition) for partition in partitions]
+        await self._meet_coordinator(group)
+        try:
+            answer = await self._ask(
+                self.admin.list_consumer_group_offsets, [ConsumerGroupTopicPartitions(group, wanted)]
+            )
+        except KafkaException as fault:
+            if fault.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise
+        return {(p.topic, p.partition): p.offset for p in answer[group].topic_partitions if p.offset >= 0}
+
+    async def _ask(self, call: Callable[..., Mapping[K, Future[Any]]], request: object) -> dict[K, Any]:
+        """The answers to one request; asked again while leaders are being elected."""
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while True:
+            async with self._one_question:
+                asked = call(request, request_timeout=ANSWER_SECONDS_MAX)
+                answers = await asyncio.gather(*map(asyncio.wrap_future, asked.values()), return_exceptions=True)
+            faults = [answer for answer in answers if isinstance(answer, BaseException)]
+            if not faults:
+                return dict(zip(asked, answers, strict=True))
+            passing = all(isinstance(each, KafkaException) and each.args[0].code() in ELECTING for each in faults)
+            if not passing or time.monotonic() > deadline:
+                raise faults[0]
+            await asyncio.sleep(0.1)
+
+    async def _meet_coordinator(self, group: str) -> None:
+        """On brokers that never had a group an admin's first question about one is never answered; a consumer's is."""
+        if self._met:
+            return
+        options = self._access.client() | {"group.id": group}
+
+        def meet() -> None:
+            consumer = Consumer(options)
+            try:
+                consumer.committed([TopicPartition(topic, 0) for topic in self._partitions][:1], ANSWER_SECONDS_MAX)
+            finally:
+                consumer.close()
+
+        await asyncio.to_thread(meet)
+        self._met = True
+
+    async def _look(self) -> int:
+        """Learn which topics there are; the number of brokers."""
+        found = await asyncio.to_thread(self.admin.list_topics, timeout=ANSWER_SECONDS_MAX)
+        self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
+        return len(found.brokers)
+
+
+def _judge(error: KafkaError, topic: str) -> None:
+    if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+        return
+    if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
+        raise NotAllowed(f"the topic {topic} is missing and this user may not make it: run `boxoffice bus topics`")
+    raise KafkaException(error)
