@@ -17,6 +17,8 @@ export default defineConfig({
         "storefront/checkout.tsx",
         "storefront/order.tsx",
         "operations/page.ts",
+        "organizer/page.ts",
+        "organizer/progress.ts",
       ],
     },
   },

@@ -19,6 +19,7 @@ SERVICES = (
     "notifications",
     "storefront",
     "operations",
+    "organizer",
     "gateway",
     "registry",
 )

@@ -12,7 +12,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from boxoffice.embedded.servers import EmbeddedServers
-from tests.browser.organizer import Api, Organizer, free_ports
+from tests.browser.organizer import Api, Organizer
+from tests.support.platform import free_ports
 from tests.support.servers import temporary_folder
 from tests.support.waiting import eventually
 
@@ -36,12 +37,13 @@ def run(environment: dict[str, str], *arguments: str, output: Any = None) -> sub
 @pytest.fixture(scope="session")
 async def api(servers: EmbeddedServers) -> AsyncIterator[Api]:
     """A platform of its own beside the session's servers, with short deadlines and one operator."""
-    port, admin_port = free_ports()
+    port, admin_port, stripe_port = free_ports(3)
     with temporary_folder() as folder:
         settings = {
             "port": port, "admin_port": admin_port, "data": folder / "data", "demo": 0, "bcrypt_cost": 4,
             "database_url": servers.postgres.url("browser"), "valkey_url": servers.valkey_url,
-            "least_hold_seconds": 2, "settle_seconds": 0.2,
+            "least_hold_seconds": 2, "settle_seconds": 0.2, "cancel_grace_seconds": 3,
+            "stripe_url": f"http://127.0.0.1:{stripe_port}",
         }  # fmt: skip
         environment = {f"BOXOFFICE_{name.upper()}": str(value) for name, value in settings.items()}
         log = folder / "output"
@@ -52,7 +54,7 @@ async def api(servers: EmbeddedServers) -> AsyncIterator[Api]:
                 assert platform.poll() is None, log.read_text()
                 made = run(environment, "operator", "create", OPERATOR[0], "--password", OPERATOR[1], output=output)
                 assert await asyncio.to_thread(made.wait, 60) == 0, log.read_text()
-                async with Api(port) as opened:
+                async with Api(port, folder / "data", stripe_port) as opened:
                     yield opened
             finally:
                 platform.terminate()

@@ -1,8 +1,8 @@
 """An organizer who sets up a sale over the public API, as people and programs do."""
 
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,19 +15,13 @@ PASSWORD = "a-long-enough-password"
 DOMAIN = "localhost"
 
 
-def free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
-
-
 class Api:
-    """The platform's HTTP API: connects to the loopback and names the host."""
+    """The platform's HTTP API: connects to the loopback and names the host. Stripe is at `stripe_port`, if it runs."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, data: Path, stripe_port: int) -> None:
         self.port = port
+        self.data = data
+        self.stripe_port = stripe_port
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

@@ -19,6 +19,7 @@ MATRIX = {
     "GET /api/bookings/{booking_id}/tickets": BUYERS,
     "GET /api/events": EVERYBODY, "POST /api/events": STAFF, "GET /api/events/{event_id}": EVERYBODY,
     "PATCH /api/events/{event_id}": STAFF, "GET /api/events/{event_id}/availability": EVERYBODY,
+    "GET /api/events/{event_id}/bookings": STAFF,
     "GET /api/events/{event_id}/cancellation": STAFF, "POST /api/events/{event_id}/cancellation": STAFF,
     "POST /api/events/{event_id}/holds": EVERYBODY, "GET /api/events/{event_id}/offers": EVERYBODY,
     "POST /api/events/{event_id}/publication": STAFF, "PUT /api/events/{event_id}/seat-plan": STAFF,

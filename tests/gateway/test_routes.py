@@ -19,6 +19,7 @@ EVENT = "/api/events/0194b1d2-1234-7123-8123-123456789012"
         ("/.well-known/jwks.json", "auth"), ("/api/auth/login", "auth"), ("/api/guests", "auth"),
         ("/api/payments/webhooks/simulated", "payments"), ("/api/notifications/templates", "notifications"),
         ("/", "storefront"), ("/events/1/seats", "storefront"), ("/assets/page-1.css", "storefront"),
+        ("/organizer", "organizer"), ("/organizer/events/1/refunds", "organizer"),
         ("/api/openapi.json", "reference"), ("/api/docs", "reference"),
     ],
 )  # fmt: skip

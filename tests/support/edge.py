@@ -22,6 +22,7 @@ SERVICES = (
     "notifications",
     "tenants",
     "storefront",
+    "organizer",
     "operations",
     "reference",
 )

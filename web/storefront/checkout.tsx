@@ -8,13 +8,16 @@ import { fieldWords, problemWords } from "../shared/problem";
 import type { Category, Hold, Problem } from "../shared/types";
 import { Countdown } from "./countdown";
 import { HoldKeeper, sessionMemory } from "./hold-keeper";
+import { leaveForProvider } from "./leave";
 import { sendIntent } from "./pay";
 import { PaymentChoice } from "./payment-choice";
+import { HOSTED_PAGE, type Provider } from "./payment-methods";
 
 interface CheckoutData {
   event: { id: string; name: string; categories: Category[] };
   hold: Hold;
   contact: { name: string; email: string };
+  provider: Provider;
 }
 
 interface Form {
@@ -23,10 +26,13 @@ interface Form {
   method: string;
 }
 
-function Checkout({ event, hold: held, contact }: CheckoutData) {
+function Checkout({ event, hold: held, contact, provider }: CheckoutData) {
   const [keeper] = useState(() => keeperOf(event.id, held));
   const [clock] = useState(() => clockOf(held));
-  const [form, setForm] = useState<Form>(() => ({ method: "", ...(readDraft() ?? contact) }));
+  const [form, setForm] = useState<Form>(() => ({
+    method: provider === "stripe" ? HOSTED_PAGE : "",
+    ...(readDraft() ?? contact),
+  }));
   const [paying, setPaying] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [spoken, setSpoken] = useState("");
@@ -47,6 +53,7 @@ function Checkout({ event, hold: held, contact }: CheckoutData) {
     const answer = await sendIntent(`booking:${event.id}`, "/api/bookings", bookingBody(hold, form, free), call);
     if (answer.ok) {
       sessionMemory(event.id).write(null);
+      if (provider === "stripe") leaveForProvider(answer.value.id);
       location.assign(`/orders/${answer.value.id}`);
       return;
     }
@@ -64,6 +71,7 @@ function Checkout({ event, hold: held, contact }: CheckoutData) {
         <Contact form={form} errors={problem ? fieldWords(problem) : {}} onChange={change} />
         {!free && (
           <PaymentChoice
+            provider={provider}
             value={form.method}
             onChange={(method) => change({ method })}
             error={problem ? fieldWords(problem).payment_method : undefined}
@@ -88,7 +96,9 @@ function Checkout({ event, hold: held, contact }: CheckoutData) {
                 ? "One moment…"
                 : free
                   ? "Get free tickets"
-                  : `Pay ${formatAmount(hold.total_minor, hold.currency)}`}
+                  : provider === "stripe"
+                    ? "Continue to payment"
+                    : `Pay ${formatAmount(hold.total_minor, hold.currency)}`}
             </button>
             <a class="quiet-link centred" href={`/events/${event.id}/seats`}>
               Change seats

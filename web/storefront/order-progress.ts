@@ -72,7 +72,11 @@ function pendingVerdict(booking: Booking): Verdict {
     };
   }
   if (booking.next_action?.type === "redirect") {
-    return { tone: "progress", title: "Your bank wants to hear from you", text: "Please confirm the payment there." };
+    return {
+      tone: "progress",
+      title: "Your payment is not finished",
+      text: "Please complete it on the payment page. Your seats are kept for you meanwhile.",
+    };
   }
   return {
     tone: "progress",
@@ -93,9 +97,10 @@ function failedVerdict(booking: Booking): Verdict {
 function confirmedVerdict(booking: Booking): Verdict {
   const someGone = validLines(booking).length < booking.seats.length;
   const news = refundWords(booking);
+  const late = booking.history.some((entry) => entry.trigger === "RECLAIMED");
   const text = someGone
     ? `You gave some tickets back.${news ? ` ${news}` : ""} Those that you kept are below.`
-    : `Your tickets are below and on their way by e-mail.${news ? ` ${news}` : ""}`;
+    : `${late ? "Your payment came late, but your seats were still free. " : ""}Your tickets are below and on their way by e-mail.${news ? ` ${news}` : ""}`;
   return { tone: "good", title: "You are going!", text };
 }
 
@@ -145,7 +150,8 @@ export function eventWasCancelled(booking: Booking): boolean {
 export function pollAfterMs(booking: Booking, watchedMs: number): number | null {
   const ended = ["CONFIRMED", "EXPIRED", "FAILED", "CANCELLED"].includes(booking.status);
   const refunding = booking.refund?.status === "pending";
-  if (ended && !refunding) return booking.status === "FAILED" && watchedMs < 90_000 ? 4_000 : null;
+  const canTurn = booking.status === "FAILED" || booking.status === "EXPIRED";
+  if (ended && !refunding) return canTurn && watchedMs < 90_000 ? 4_000 : null;
   if (watchedMs < 10_000) return 700;
   return watchedMs < 60_000 ? 2_000 : 5_000;
 }

@@ -9,17 +9,20 @@ import type { Booking, Problem, Ticket } from "../shared/types";
 import { useSecondsUntil } from "./countdown";
 import { validLines } from "./give-back";
 import { GiveBack } from "./give-back-panel";
+import { isLeaving } from "./leave";
 import { canAbort, eventWasCancelled, type ProgressStep, pollAfterMs, progressSteps, verdict } from "./order-progress";
 import { sendIntent } from "./pay";
 import { PaymentChoice } from "./payment-choice";
+import { HOSTED_PAGE, type Provider } from "./payment-methods";
 
 interface OrderData {
   booking: Booking;
   when: string;
   time_zone: string;
+  provider: Provider;
 }
 
-function Order({ booking: first, when, time_zone: timeZone }: OrderData) {
+function Order({ booking: first, when, time_zone: timeZone, provider }: OrderData) {
   const [booking, setBooking] = useState(first);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [clock] = useState(() => clockAt(first.server_now));
@@ -35,6 +38,10 @@ function Order({ booking: first, when, time_zone: timeZone }: OrderData) {
     heading.current?.focus();
   };
   const { tone, title, text } = verdict(booking);
+  const providersPage = booking.next_action?.type === "redirect" ? booking.next_action.url : undefined;
+  useEffect(() => {
+    if (providersPage && isLeaving(booking.id)) location.assign(providersPage);
+  }, [booking.id, providersPage]);
   return (
     <div class="order">
       <div class={`verdict verdict-${tone}`} role="status">
@@ -49,13 +56,13 @@ function Order({ booking: first, when, time_zone: timeZone }: OrderData) {
         </p>
       )}
       {booking.status === "PENDING_PAYMENT" && <Steps steps={progressSteps(booking)} />}
-      {booking.next_action?.type === "redirect" && booking.next_action.url && (
-        <a class="button primary" href={booking.next_action.url}>
-          Continue to your bank
+      {providersPage && (
+        <a class="button primary" href={providersPage}>
+          Continue to payment
         </a>
       )}
       {booking.next_action?.type === "retry_payment" && (
-        <PayAgain booking={booking} clock={clock} onChanged={changed} onProblem={setProblem} />
+        <PayAgain booking={booking} clock={clock} provider={provider} onChanged={changed} onProblem={setProblem} />
       )}
       {booking.status === "CONFIRMED" && <Tickets booking={booking} when={when} />}
       {validLines(booking).length > 0 && <GiveBack booking={booking} timeZone={timeZone} onChanged={givenBack} />}
@@ -119,8 +126,10 @@ interface ActionProps {
   onProblem: (problem: Problem | null) => void;
 }
 
-function PayAgain({ booking, clock, onChanged, onProblem }: ActionProps & { clock: ServerClock }) {
-  const [method, setMethod] = useState("");
+type PayAgainProps = ActionProps & { clock: ServerClock; provider: Provider };
+
+function PayAgain({ booking, clock, provider, onChanged, onProblem }: PayAgainProps) {
+  const [method, setMethod] = useState(provider === "stripe" ? HOSTED_PAGE : "");
   const [paying, setPaying] = useState(false);
   const seconds = useSecondsUntil(booking.next_action?.expires_at ?? booking.hold_until, clock);
   const pay = async (event: Event) => {
@@ -139,7 +148,7 @@ function PayAgain({ booking, clock, onChanged, onProblem }: ActionProps & { cloc
       <p>
         Your seats are kept for {minutes} more {minutes === 1 ? "minute" : "minutes"}.
       </p>
-      <PaymentChoice value={method} onChange={setMethod} />
+      <PaymentChoice provider={provider} value={method} onChange={setMethod} />
       <button type="submit" class="primary" disabled={paying || method === ""}>
         {paying ? "One moment…" : `Pay ${formatAmount(booking.total_minor, booking.currency)}`}
       </button>

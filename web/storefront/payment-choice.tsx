@@ -1,13 +1,15 @@
-// Choosing how to pay; every method says what it will do, because this is a demonstration and no money moves.
-import { type PaymentMethod, UNUSUAL_METHODS, USUAL_METHODS } from "./payment-methods";
+// How to pay: on Stripe's page there is nothing to choose here; a test card says what it will do, for no money moves.
+import { type PaymentMethod, type Provider, UNUSUAL_METHODS, USUAL_METHODS } from "./payment-methods";
 
 interface PaymentChoiceProps {
+  provider: Provider;
   value: string;
   onChange: (token: string) => void;
   error?: string | undefined;
 }
 
-export function PaymentChoice({ value, onChange, error }: PaymentChoiceProps) {
+export function PaymentChoice({ provider, value, onChange, error }: PaymentChoiceProps) {
+  if (provider === "stripe") return <HostedPage error={error} />;
   const option = (method: PaymentMethod) => (
     <label key={method.token} class="choice">
       <input
@@ -36,5 +38,18 @@ export function PaymentChoice({ value, onChange, error }: PaymentChoiceProps) {
       </details>
       {error && <p class="field-error">{error}</p>}
     </fieldset>
+  );
+}
+
+function HostedPage({ error }: { error?: string | undefined }) {
+  return (
+    <section class="panel" aria-labelledby="payment">
+      <h2 id="payment">Payment</h2>
+      <p class="hint">
+        You pay on the next page, which is Stripe’s: card, wallet or bank. We never see your card. Your seats are kept
+        meanwhile.
+      </p>
+      {error && <p class="field-error">{error}</p>}
+    </section>
   );
 }

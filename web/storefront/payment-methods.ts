@@ -1,4 +1,9 @@
-// The demo's ways to pay: test cards of the simulated provider, each named after what it does.
+// The ways to pay: on Stripe's own page, or with the demo's test cards, each named after what it does.
+
+export type Provider = "simulated" | "stripe";
+
+/** What is asked of Stripe: to be paid on its page, so that no card comes near us. */
+export const HOSTED_PAGE = "checkout";
 
 export interface PaymentMethod {
   readonly token: string;

@@ -11,6 +11,7 @@ from boxoffice.events import service as events
 from boxoffice.kernel.service import Service
 from boxoffice.notifications import service as notifications
 from boxoffice.operations import service as operations
+from boxoffice.organizer import service as organizer
 from boxoffice.pages.assets import Assets
 from boxoffice.payments import service as payments
 from boxoffice.settings import Settings
@@ -72,6 +73,10 @@ def _storefront(process: "Process") -> Service:
     return storefront.build(peers=process.peers("storefront"), assets=Assets(storefront.BUILT))
 
 
+def _organizer(process: "Process") -> Service:
+    return organizer.build(peers=process.peers("organizer"), assets=Assets(storefront.BUILT))
+
+
 def _operations(process: "Process") -> Service:
     return operations.build(
         database=process.database, directory=process.directory, peers=process.peers("operations"),
@@ -88,6 +93,7 @@ BUILDERS: Mapping[str, Callable[["Process"], Service]] = {
     "payments": _payments,
     "notifications": _notifications,
     "storefront": _storefront,
+    "organizer": _organizer,
     "operations": _operations,
 }
 SERVICES = tuple(BUILDERS)

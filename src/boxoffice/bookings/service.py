@@ -24,6 +24,7 @@ from boxoffice.bookings.inventory.holds import Holds
 from boxoffice.bookings.inventory.live import Live
 from boxoffice.bookings.monitor.api import Compensation, Evidence, MonitorApi, SagaDetail, SagaItem, SagaQuery
 from boxoffice.bookings.monitor.reconciliation import BookingAccounts, Reconciliation
+from boxoffice.bookings.orders.api import OrderQuery, OrdersApi, OrderView
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.paging import Page, PageQuery
@@ -61,6 +62,7 @@ def build(
         routes=(
             *routes(api),
             *routes_of_giving_back(GivingBackApi(database, giving_back, keyring.secret("fingerprint"))),
+            *routes_of_orders(OrdersApi(database)),
             *routes_of_the_monitor(
                 MonitorApi(database, directory, giving_back, keyring.secret("fingerprint")), Reconciliation(database)
             ),
@@ -138,6 +140,14 @@ def routes_of_giving_back(api: GivingBackApi) -> tuple[Route, ...]:
               refusals=(*gone, "409 in_flight", "422 key_reused")),
         Route("GET", "/internal/events/{event_id}/cancellation", api.progress, Who.PEER, "How far it has got",
               {200: Progress}, also_suspended=True, refusals=("404 cancellation_not_found",)),
+    )  # fmt: skip
+
+
+def routes_of_orders(api: OrdersApi) -> tuple[Route, ...]:
+    return (
+        Route("GET", "/api/events/{event_id}/bookings", api.list_orders, Who.ORGANIZER,
+              "Everybody's bookings of an event", {200: Page[OrderView]}, query=OrderQuery,
+              refusals=("404 event_not_found",)),
     )  # fmt: skip
 
 

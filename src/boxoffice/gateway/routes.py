@@ -54,6 +54,7 @@ TENANT_RULES: tuple[Rule, ...] = (
     Rule("/api/docs", "reference"),
     Rule("/api/openapi.json", "reference"),
     Rule("/", "storefront", reads="pages", writes="pages"),
+    Rule("/organizer", "organizer", reads="pages", writes="pages"),
     Rule("/login", "storefront", reads="pages", writes="sign_in"),
     Rule("/register", "storefront", reads="pages", writes="sign_in"),
 )

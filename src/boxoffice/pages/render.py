@@ -13,7 +13,7 @@ from boxoffice.kernel.tenant import Status, Tenant
 from boxoffice.pages.assets import NOTHING, Asset, Assets, Entry
 from boxoffice.pages.errors import error_view
 from boxoffice.pages.session import Visitor
-from boxoffice.pages.theme import Theme, theme_css
+from boxoffice.pages.theme import Theme, default_theme, theme_css
 
 HTML = "text/html; charset=utf-8"
 NO_FILTERS: Mapping[str, Callable[..., Any]] = {}
@@ -29,6 +29,11 @@ class Look(NamedTuple):
 
     name: str
     theme: Theme
+
+
+def tenants_look(tenant: Tenant | None) -> Look:
+    """A tenant's look; a host without one is named after the platform."""
+    return Look(tenant.name if tenant else "boxoffice", default_theme(tenant.slug if tenant else ""))
 
 
 class Renderer:

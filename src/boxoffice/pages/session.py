@@ -64,17 +64,19 @@ class Visitor:
         """Read from a service as the visitor. Raises the service's Refusal."""
         return (await self.send(service, "GET", path)).decode(kind)
 
-    async def send(self, service: str, method: str, path: str, body: Any = None) -> PeerAnswer:
-        """Call a service as the visitor; an expired access token is renewed once."""
+    async def send(
+        self, service: str, method: str, path: str, body: Any = None, *, key: str | None = None
+    ) -> PeerAnswer:
+        """Call a service as the visitor, `key` being its Idempotency-Key; an expired access token is renewed once."""
         if self._access is None and self._refresh is not None:
             await self.renew()
         try:
-            return await self._call(service, method, path, body)
+            return await self._call(service, method, path, body, key)
         except Refusal as refusal:
             if refusal.code != "invalid_token" or self._access is None:
                 raise
         await self.renew()
-        return await self._call(service, method, path, body)
+        return await self._call(service, method, path, body, key)
 
     async def sign_in(self, email: str, password: str) -> None:
         """Open a session. Raises Unauthenticated `bad_credentials` and others of auth's."""
@@ -110,10 +112,11 @@ class Visitor:
         finally:
             self._forget()
 
-    async def _call(self, service: str, method: str, path: str, body: Any) -> PeerAnswer:
+    async def _call(self, service: str, method: str, path: str, body: Any, key: str | None) -> PeerAnswer:
+        headers = self._from | ({"idempotency-key": key} if key else {})
         return await self._peers.call(
             service, method, path, tenant=self._tenant, body=body, token=self._access, guest_token=self._guest,
-            anonymous=not self.known, headers=self._from,
+            anonymous=not self.known, headers=headers,
         )  # fmt: skip
 
     async def _auth(self, path: str, body: dict[str, str]) -> PeerAnswer:

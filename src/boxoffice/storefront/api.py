@@ -90,7 +90,9 @@ class Pages(PageDoors):
         return self._renderer.page(
             "checkout.html", call.tenant, visitor, island="storefront/checkout.tsx", event=event,
             when=words.date_and_time(event.starts_at, event.time_zone),
-            island_data=msgspec.to_builtins({"event": event, "hold": hold, "contact": contact}),
+            island_data=msgspec.to_builtins(
+                {"event": event, "hold": hold, "contact": contact, "provider": paid_by(call)}
+            ),
         )  # fmt: skip
 
     def _hold_is_over(self, refusal: NotFound, call: Call, visitor: Visitor) -> Answer:
@@ -114,7 +116,7 @@ class Pages(PageDoors):
             "order.html", call.tenant, visitor, island="storefront/order.tsx",
             booking=booking, seats=seats, when=line.when, status_words=line.badge.words,
             total=words.amount(booking.total_minor, booking.currency),
-            island_data={"booking": whole, "when": line.when, "time_zone": zone},
+            island_data={"booking": whole, "when": line.when, "time_zone": zone, "provider": paid_by(call)},
         )  # fmt: skip
 
     async def orders(self, call: Call, visitor: Visitor) -> Answer:
@@ -149,6 +151,11 @@ class Pages(PageDoors):
             headers["Content-Encoding"] = "gzip"
         content = asset.compressed if compress else asset.content
         return Answer(content=content, content_type=asset.content_type, headers=headers)
+
+
+def paid_by(call: Call) -> str:
+    """Who takes this tenant's payments; the ways to pay depend on it."""
+    return call.tenant.settings.payment_provider
 
 
 async def read_event(visitor: Visitor, event_id: UUID) -> tuple[Event, Offers]:

@@ -9,8 +9,7 @@ from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenant import Tenant
 from boxoffice.pages.assets import Assets
 from boxoffice.pages.endpoints import FORM_BYTES, HTML, PAGE, Next
-from boxoffice.pages.render import Look, Renderer
-from boxoffice.pages.theme import default_theme
+from boxoffice.pages.render import Renderer, tenants_look
 from boxoffice.storefront.api import Cursor, OfEvent, Pages, Search
 
 NAME = "storefront"
@@ -28,12 +27,7 @@ def build(*, peers: Peers, assets: Assets | None = None) -> Service:
 
 def renderer(assets: Assets) -> Renderer:
     """What renders the storefront's templates in its tenant's look."""
-    return Renderer(assets, FOLDER / "templates", STYLE, look_of)
-
-
-def look_of(tenant: Tenant | None) -> Look:
-    """A tenant's look; a host without one is named after the platform."""
-    return Look(tenant.name if tenant else "boxoffice", default_theme(tenant.slug if tenant else ""))
+    return Renderer(assets, FOLDER / "templates", STYLE, tenants_look)
 
 
 def routes(pages: Pages) -> tuple[Route, ...]:

@@ -1,0 +1,2 @@
+// What every page of an organizer needs: the style sheet.
+import "./style.css";
