@@ -14,12 +14,13 @@ from boxoffice.kernel.tenancy import Tenant
 from boxoffice.messages import PaymentCompleted, PaymentMethodsChanged, PaymentRefunded, TenantChanged
 from boxoffice.payments.actions import MethodsOffer
 from boxoffice.payments.charging import Charging
-from boxoffice.payments.domain import Outcome, Status
+from boxoffice.payments.domain import SETTLED, Outcome, Status
 from boxoffice.payments.provider import Providers
 from boxoffice.payments.simulated import BEHAVIOURS, Delays, Simulator
 from boxoffice.payments.stripe_adapter import answers
 from boxoffice.payments.stripe_adapter.account import Account, Accounts
 from boxoffice.payments.stripe_adapter.provider import TEST_METHODS, StripeProvider
+from boxoffice.simulator.books import account_of
 from boxoffice.simulator.webhooks import signature
 from tests.payments.conftest import AMOUNT, Desk
 from tests.support.stripe_simulator import Shop, open_shop
@@ -102,6 +103,23 @@ async def test_a_refund_that_stripe_failed_is_a_new_one_the_next_time(stripe_des
     made = (await shop.client.v1.refunds.list_async()).data
     assert [refund.status for refund in made] == ["succeeded", "failed", "failed"]
     assert len(await stripe_desk.told(PaymentRefunded)) == 1
+
+
+async def test_money_that_a_slow_bank_sends_to_a_closed_page_is_still_money(stripe_desk: Desk, shop: Shop) -> None:
+    booking_id = await stripe_desk.pay("checkout")
+    page = (await stripe_desk.payment(booking_id)).provider_ref or ""
+    shop.simulator.merchant(account_of(shop.key)).pay_session(page, "pm_sim_slow")
+
+    await stripe_desk.cancel(booking_id)
+    await stripe_desk.settle()
+    thinking = await stripe_desk.payment(booking_id)
+    shop.an_hour_later()
+    shop.simulator.tick()
+    await stripe_desk.settle()
+
+    assert thinking.status not in SETTLED
+    assert (await stripe_desk.payment(booking_id)).status is Status.CAPTURED
+    assert len(await stripe_desk.told(PaymentCompleted)) == 1
 
 
 async def test_a_cancelled_page_can_not_be_paid_any_more(stripe_desk: Desk, shop: Shop) -> None:

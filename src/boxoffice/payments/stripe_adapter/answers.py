@@ -58,12 +58,17 @@ def of_decline(error: Object, reference: str | None) -> Result:
 
 
 def of_session(session: Object) -> Result:
-    """What a Checkout Session, with its PaymentIntent in it, says of its charge."""
+    """What a Checkout Session, with its PaymentIntent in it, says of its charge: money first."""
     reference = str(session["id"])
+    intent = session.get("payment_intent")
+    paid = of_intent(intent) if isinstance(intent, Mapping) else Result(Outcome.NOT_FOUND)
     match session["status"]:
+        case _ if paid.outcome is Outcome.CAPTURED:
+            return replace(paid, reference=reference)
         case "complete":
-            paid = of_intent(session["payment_intent"])
-            return replace(paid if paid.outcome is Outcome.CAPTURED else Result(Outcome.PENDING), reference=reference)
+            return Result(Outcome.PENDING, reference=reference)
+        case "expired" if paid.outcome is Outcome.PENDING:  # it closed while a bank was still thinking
+            return Result(Outcome.PENDING, reference=reference)
         case "expired":
             return Result(Outcome.DECLINED, reference=reference, reason="checkout_expired", retryable=True)
         case _:

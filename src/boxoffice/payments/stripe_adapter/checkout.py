@@ -43,9 +43,9 @@ async def cancel(client: Client, wanted: Charge) -> Result:
                 session["id"], {}, {"idempotency_key": operation_key(wanted.key, "cancel")}
             )
         session = await retrieved(client, session["id"])
-    if session["status"] == "expired":
-        return Result(Outcome.CANCELLED, reference=session["id"])
-    return answers.of_session(session)
+    became = answers.of_session(session)
+    closed_unpaid = session["status"] == "expired" and became.outcome is Outcome.DECLINED
+    return Result(Outcome.CANCELLED, reference=session["id"]) if closed_unpaid else became
 
 
 async def retrieved(client: Client, reference: str) -> Session:
