@@ -51,7 +51,7 @@ class Console(PageDoors):
         kept = {"past": "true"} if query.past else {}
         more = f"/organizer?{urlencode(kept | _cursor(found.next_cursor))}" if found.next_cursor else None
         return self._renderer.page(
-            "events.html", call.tenant, visitor, events=found.items, past=query.past, next_page=more
+            "events.html", call.tenant, visitor, here="events", events=found.items, past=query.past, next_page=more
         )
 
     async def event(self, call: Call, visitor: Visitor) -> Answer:

@@ -18,10 +18,11 @@ button, a { display: block; width: 100%%; box-sizing: border-box; margin-top: .7
        border: 1px solid #c5cedb; border-radius: .6rem; background: none; color: inherit; font: inherit;
        text-align: center; text-decoration: none; cursor: pointer }
 button.main { border-color: #1a5fd0; background: #1a5fd0; color: #fff; font-weight: 600 }
+p[role=alert] { padding: .7rem .9rem; border-radius: .6rem; background: #fdecea; color: #8c1d18; font-weight: 600 }
 button:focus-visible, a:focus-visible { outline: 3px solid #1a5fd0; outline-offset: 2px }
 @media (prefers-color-scheme: dark) {
   body { background: #10161f; color: #e7ecf3 } main { background: #1a2330 } p { color: #a5b1c2 }
-  strong { color: #fff } button, a { border-color: #44546a } }
+  p[role=alert] { background: #4a1512; color: #ffdad6 } strong { color: #fff } button, a { border-color: #44546a } }
 </style></head><body><main>
 <h1>%(title)s</h1><p>This is a simulator: it moves no money and takes no real card.</p>
 <p>%(about)s</p><strong>%(amount)s</strong>
