@@ -48,7 +48,7 @@ async def test_orders_are_listed_newest_first_with_every_field(world: World, eve
     assert listed.headers["Cache-Control"] == "no-store"
     assert {frozenset(each) for each in listed.json["items"]} == {frozenset(ORDER)}
     first = listed.json["items"][-1]
-    assert first["contact"] == {"email": "buyer0@shop.example", "name": "Bea Buyer"}
+    assert first["contact"] == {"email": "Buyer0@shop.example", "name": "Bea Buyer"}
     assert (first["status"], first["payment"]["status"], first["refund"]) == ("CONFIRMED", "captured", None)
     assert [seat["seat_no"] for seat in first["seats"]] == [0]
 
