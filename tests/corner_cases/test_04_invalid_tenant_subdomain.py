@@ -1,16 +1,8 @@
 """Corner case 4: a request to a subdomain where nobody sells."""
 
-import asyncio
-import time
-
-import asyncpg
 import pytest
 
-from boxoffice.kernel.database import ACQUIRE_SECONDS
 from tests.support.platform import Platform
-from tests.support.waiting import eventually
-
-STRANGERS = 60
 
 
 async def test_an_unknown_organizer_is_a_page_for_a_person_and_a_problem_for_a_program(platform: Platform) -> None:
@@ -37,22 +29,3 @@ async def test_a_credential_of_one_organizer_does_not_make_another(platform: Pla
     reply = await platform.ask("GET", "/api/events", slug=f"{slug}x", token=token)
 
     assert (reply.status, reply.code) == (404, "tenant_not_found")
-
-
-async def test_a_crowd_at_unknown_doors_takes_no_connections_from_others(
-    platform: Platform, db: asyncpg.Connection
-) -> None:
-    """While the directory cannot be read, all who miss wait for one look at it, and none is told that we are busy."""
-    async with db.transaction():
-        await db.execute("LOCK TABLE platform.directory_version IN ACCESS EXCLUSIVE MODE")
-        asked = [
-            asyncio.create_task(platform.ask("GET", "/api/events", slug=f"nobody-{number}"))
-            for number in range(STRANGERS)
-        ]
-        impossible = await platform.ask("GET", "/api/events", slug="9lives")
-        overloaded_by = time.monotonic() + ACQUIRE_SECONDS + 0.5
-        await eventually(lambda: time.monotonic() > overloaded_by)
-    replies = await asyncio.gather(*asked)
-
-    assert (impossible.status, impossible.code) == (404, "tenant_not_found")  # a name that cannot be one asks nobody
-    assert {(reply.status, reply.code) for reply in replies} == {(404, "tenant_not_found")}

@@ -108,6 +108,7 @@ KEYS: Mapping[str, frozenset[str]] = {
     "payments": frozenset({"webhook"}),
     "notifications": frozenset({"fingerprint"}),
     "storefront": frozenset(),
+    "organizer": frozenset(),
     "operations": frozenset({"fingerprint"}),
 }
 PROCESSES = tuple(KEYS)  # what can have a process of its own
