@@ -97,7 +97,8 @@ BUILDERS: Mapping[str, Callable[["Process"], Service]] = {
     "operations": _operations,
 }
 SERVICES = tuple(BUILDERS)
-WORKERS = ("tenants", "events", "bookings", "payments", "notifications")  # those that hear messages or have due work
+# Those that hear messages or have due work.
+WORKERS = ("tenants", "events", "bookings", "payments", "notifications", "operations")
 # The private keys and secrets of each, beside the key of its service tokens (its name). Nobody has another's.
 KEYS: Mapping[str, frozenset[str]] = {
     "gateway": frozenset(),
