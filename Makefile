@@ -1,5 +1,6 @@
 # Everything a developer or an operator types. Each target makes what it needs first; a second run downloads nothing.
 #   make up      start the platform (Ctrl-C stops it)      make lock     renew requirements.lock
+#   make up-services  the same in its other form: nginx, the gateway, every service in processes of its own
 #   make check   format, lint, types, architecture         make format   put code into the house's form
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
 #   make prove   the long proofs; SEED=7 for other ones    make bench    measure the on-sale rush (BENCH="--buyers 200")
@@ -16,7 +17,7 @@ ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
 WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 fail    = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: help up web check test prove nemesis bench bench-contention format lock clean
+.PHONY: help up up-services web check test prove nemesis bench bench-contention format lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -25,6 +26,9 @@ help:
 
 up: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m boxoffice up
+
+up-services: $(VENV)/ready $(ASSETS)
+	@$(RUN) -m boxoffice up --services
 
 web: $(ASSETS)
 
@@ -46,6 +50,7 @@ prove: $(VENV)/ready $(ASSETS)
 	@command -v java >/dev/null && command -v mvn >/dev/null \
 	  || $(call fail,the proofs run on Kafka too: install Java 17 and Maven as root with apt-get install default-jre-headless maven)
 	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED))
+	$(RUN) -m pytest tests/journeys --form services
 
 nemesis: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m tests.nemesis.run --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))

@@ -25,9 +25,7 @@ settings.register_profile("exploring", deadline=None, database=None, print_blob=
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--form", choices=sorted(FORMS), default="one", help="The platform's form that journeys run against."
-    )
+    parser.addoption("--form", choices=FORMS, default="one", help="The platform's form that journeys run against.")
 
 
 @pytest.fixture(scope="session")

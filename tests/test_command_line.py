@@ -29,7 +29,7 @@ def boxoffice(*arguments: str, **settings: str) -> subprocess.CompletedProcess[s
     ("arguments", "settings", "complaint"),
     [
         (["run", "web"], {}, "set BOXOFFICE_DATABASE_URL and BOXOFFICE_VALKEY_URL"),
-        (["run", "cashier"], {}, "there is no role 'cashier': choose of web, worker"),
+        (["run", "cashier"], {}, "there is no role 'cashier': choose of web, gateway"),
         (["migrate"], {"port": "70000"}, "BOXOFFICE_PORT: Input should be less than or equal to 65535"),
         (["migrate"], {"data": "/dev/null/data"}, "cannot use the data directory /dev/null/data"),
         (["doctor"], {"database_url": "nonsense"}, "BOXOFFICE_DATABASE_URL: cannot connect to PostgreSQL"),

@@ -62,6 +62,30 @@ def run(
 
 
 @cli.command()
+def nginx(
+    gateway: Annotated[str, typer.Option(help="Where the gateway listens, HOST:PORT.")] = "",
+    lifeline: Annotated[int | None, typer.Option(help="Pipe that closes with our supervisor.", hidden=True)] = None,
+) -> None:
+    """Start nginx before the gateway, with TLS, on BOXOFFICE_TLS_PORT. Ctrl-C stops it."""
+    from boxoffice.embedded.nginx import configure, serve
+    from boxoffice.settings import read_settings
+
+    settings = read_settings()
+    where = gateway or f"127.0.0.1:{settings.port}"
+    asyncio.run(serve(configure(settings, f"{settings.bind}:{settings.tls_port}", where), lifeline))
+
+
+@cli.command()
+def certificates() -> None:
+    """Make this machine's own certificate authority and a certificate by it for all hosts; say where they are."""
+    from boxoffice.embedded.nginx import own_certificates
+    from boxoffice.settings import read_settings
+
+    for path in own_certificates(read_settings()):
+        typer.echo(path)
+
+
+@cli.command()
 def migrate() -> None:
     """Bring the platform's and every tenant's schema to the newest version."""
     from boxoffice import app

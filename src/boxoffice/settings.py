@@ -31,6 +31,11 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address on which the platform listens; 0.0.0.0 means everywhere."
     )
     port: int = Field(default=8000, ge=1, le=65535, description="Port of all hosts: storefronts, APIs and consoles.")
+    tls_port: int = Field(default=8443, ge=1, le=65535, description="Port of nginx, with TLS: `up --services`.")
+    public_url: str = Field(
+        default="",
+        description="How browsers reach a host, with {slug} in it; empty: http://{slug}.<domain>:<port>.",
+    )
     admin_port: int = Field(
         default=0, ge=0, le=65535, description="Loopback port of health and metrics; default: port + 1."
     )

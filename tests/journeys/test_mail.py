@@ -17,4 +17,4 @@ async def test_the_mail_of_a_booking_can_be_read_on_the_platforms_host(platform:
         return [each["html"] for each in kept.json["items"] if booked.json["reference"] in each["text"]]
 
     (html,) = await eventually(mail)
-    assert f"http://{slug}.localhost:{platform.port}/orders/{booked.json['id']}" in html
+    assert f"{platform.origin(slug)}/orders/{booked.json['id']}" in html

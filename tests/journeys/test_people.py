@@ -126,7 +126,7 @@ async def test_guessing_one_accounts_password_is_slowed_down_and_its_neighbour_i
 async def test_cookies_count_only_with_the_hosts_own_origin(platform: Platform, slug: str) -> None:
     guest = await platform.guest(slug)
     event = await platform.event(slug)
-    own = f"http://{slug}.localhost:{platform.port}"
+    own = platform.origin(slug)
     path = f"/api/events/{event}/holds"
 
     async def hold(seat: int, origin: str | None) -> int:
@@ -140,7 +140,7 @@ async def test_cookies_count_only_with_the_hosts_own_origin(platform: Platform, 
 
 async def test_a_browser_that_holds_without_a_credential_is_a_guest_from_then_on(platform: Platform, slug: str) -> None:
     event = await platform.event(slug)
-    headers = {"Sec-Fetch-Site": "same-origin", "Origin": f"http://{slug}.localhost:{platform.port}"}
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": platform.origin(slug)}
 
     held = await platform.ask("POST", f"/api/events/{event}/holds", slug=slug, json={"seats": [0]}, headers=headers)
     cookie = held.headers["Set-Cookie"].partition(";")[0]

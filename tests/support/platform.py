@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +27,7 @@ SHORT = {
     "cancel_grace_seconds": "1", "lease_seconds": "2", "retry_base_seconds": "0.1", "settle_seconds": "0.2",
     "simulated_slow_seconds": "1.5", "simulated_late_seconds": "1", "log_format": "json",
 }  # fmt: skip
-
-FORMS: Mapping[str, Sequence[str]] = {"one": (), "services": ("--services",)}
+FORMS = ("one", "services")
 
 
 class Reply:
@@ -49,14 +49,23 @@ class Reply:
 
 
 class Platform:
-    """One `boxoffice up`, with `arguments` behind it. `ask` is a client; the rest are its habits."""
+    """One `boxoffice up` in a form. `ask` is a client, behind nginx in the form `services`; the rest are habits."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
-        self.arguments = arguments
+    def __init__(self, folder: Path, settings: Mapping[str, str], form: str = "one") -> None:
+        self.in_services = form == "services"
         self.data = folder / "data"
-        self.port, self.admin_port = free_ports(2)
+        self.port, self.admin_port, self.tls_port = free_ports(3)
+        self.domain = "boxoffice.localhost" if self.in_services else "localhost"  # wildcards need two labels
         self.output = folder / "output"
-        chosen = {**SHORT, "data": str(self.data), "port": self.port, "admin_port": self.admin_port, **settings}
+        chosen = {
+            **SHORT,
+            "data": str(self.data),
+            "port": self.port,
+            "admin_port": self.admin_port,
+            "tls_port": self.tls_port,
+            "domain": self.domain,
+            **settings,
+        }
         self.environment = {
             "PATH": os.defpath,
             "PYTHONPATH": str(Path("src").absolute()),
@@ -64,6 +73,7 @@ class Platform:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._trust: ssl.SSLContext | None = None
 
     async def start(self) -> None:
         self._process = process = self._launch()
@@ -74,11 +84,14 @@ class Platform:
             lambda: b"is ready after" in self.output.read_bytes() or process.poll() is not None, within=120
         )
         assert process.poll() is None, self.output.read_text()
+        if self.in_services:
+            authority = self.data / "secrets" / "tls" / "authority.pem"
+            self._trust = ssl.create_default_context(cafile=str(authority))
 
     def _launch(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "boxoffice", "up", *self.arguments],
+                [sys.executable, "-m", "boxoffice", "up", *(["--services"] if self.in_services else [])],
                 cwd="/", env=self.environment, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
@@ -109,6 +122,11 @@ class Platform:
         folder = self.data / ("postgres" if name == "postmaster" else "run")
         return int((folder / f"{name}.pid").read_text().split()[0])
 
+    def origin(self, slug: str) -> str:
+        """What a browser calls a host of ours."""
+        scheme, port = ("https", self.tls_port) if self.in_services else ("http", self.port)
+        return f"{scheme}://{slug}.{self.domain}:{port}"
+
     async def ask(
         self,
         method: str,
@@ -122,8 +140,9 @@ class Platform:
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request to `<slug>.localhost`."""
-        sent = {"Host": f"{slug}.localhost:{self.port}", **(headers or {})}
+        """One request to a tenant's host, or the platform's."""
+        host, port = f"{slug}.{self.domain}", self.tls_port if self._trust else self.port
+        sent = {"Host": f"{host}:{port}", **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if guest is not None:
@@ -131,10 +150,11 @@ class Platform:
         if key is not None:
             sent["Idempotency-Key"] = key
         assert self._session is not None
-        url = f"http://127.0.0.1:{self.port}{path}"
+        url = f"{'https' if self._trust else 'http'}://127.0.0.1:{port}{path}"
         async with self._session.request(
-            method, url, json=json, data=data, headers=sent, allow_redirects=False
-        ) as response:
+            method, url, json=json, data=data, headers=sent,
+            allow_redirects=False, ssl=self._trust or True, server_hostname=host if self._trust else None,
+        ) as response:  # fmt: skip
             body = await response.read()
             is_json = "json" in response.headers.get("Content-Type", "") and body
             return Reply(
@@ -271,7 +291,7 @@ def free_ports(count: int) -> list[int]:
 async def running_platform(form: str = "one", **settings: str) -> AsyncIterator[Platform]:
     """A platform in one of its FORMS."""
     with temporary_folder() as folder:
-        platform = Platform(folder, settings, FORMS[form])
+        platform = Platform(folder, settings, form)
         try:
             await platform.start()
             yield platform

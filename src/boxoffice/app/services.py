@@ -127,7 +127,12 @@ def build(process: "Process", names: Iterable[str]) -> list[Service]:
 
 def origin(settings: Settings) -> str:
     """How a browser names a host, with {slug} in the host's place."""
-    return f"http://{{slug}}.{settings.domain}:{settings.port}"
+    return settings.public_url or f"http://{{slug}}.{settings.domain}:{settings.port}"
+
+
+def demo_slugs(settings: Settings) -> tuple[str, ...]:
+    """The demo's tenants; none without the demo."""
+    return tuple(tenant.slug for tenant in TENANTS) if settings.demo else ()
 
 
 def demo_shops(settings: Settings) -> dict[str, str]:

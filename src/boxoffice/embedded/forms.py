@@ -2,35 +2,40 @@
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from boxoffice import app
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 
-EDGE, SERVICES, WORKERS = 1, 2, 3  # who ends first: whoever begins work, then who does it, then who carries it on
+STREET, EDGE, SERVICES, WORKERS = (
+    0,
+    1,
+    2,
+    3,
+)  # who ends first: whoever begins work, then who does it, then who carries it on
 BACKLOG = 2048
 WORK_APART = frozenset({"bookings"})  # its doors are too busy to share a process with its worker
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process: its roles, the socket that we hold for it (it outlives the process, so no caller is turned away)."""
+    """One process: its command, and the socket that we hold for it, so that a caller waits while it is replaced."""
 
     name: str
-    roles: Sequence[str]
+    command: Sequence[str]
     ends: int
     listening: socket.socket | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Form:
-    """All processes, the settings that they share, and the addresses that say whether they are ready."""
+    """All processes, the settings that they share, the addresses that tell whether they are ready, and nginx's port."""
 
     parts: Sequence[Part]
     settings: Settings
     ready: Sequence[tuple[str, int]]
+    street: int | None = None
 
 
 Bind = Callable[[str, int, str], socket.socket]  # host, port, and the setting that would change it
@@ -38,13 +43,16 @@ Bind = Callable[[str, int, str], socket.socket]  # host, port, and the setting t
 
 def all_in_each(settings: Settings, edge: socket.socket) -> Form:
     """Web processes with all services in each, behind one socket, and one worker."""
-    web = [Part(f"web {number + 1}", ("web",), EDGE, edge) for number in range(settings.web_processes)]
-    return Form([*web, Part("worker", ("worker",), WORKERS)], settings, [("127.0.0.1", settings.admin_port)])
+    web = [Part(f"web {number + 1}", ("run", "web"), EDGE, edge) for number in range(settings.web_processes)]
+    return Form([*web, Part("worker", ("run", "worker"), WORKERS)], settings, [("127.0.0.1", settings.admin_port)])
 
 
 def services(settings: Settings, edge: socket.socket, bind: Bind) -> Form:
-    """The gateway, and behind it every service in processes of its own."""
-    parts = [Part(f"gateway {number + 1}", ("gateway",), EDGE, edge) for number in range(settings.web_processes)]
+    """nginx, behind it the gateway, and behind that every service in processes of its own."""
+    bind(settings.bind, settings.tls_port, "BOXOFFICE_TLS_PORT").close()
+    street = ("nginx", "--gateway", "{}:{}".format(*edge.getsockname()[:2]))
+    parts = [Part("nginx", street, STREET)]
+    parts += [Part(f"gateway {number + 1}", ("run", "gateway"), EDGE, edge) for number in range(settings.web_processes)]
     found: dict[str, list[str]] = {}
     ready = [("127.0.0.1", settings.admin_port)]
     counts = instances(settings)
@@ -56,15 +64,20 @@ def services(settings: Settings, edge: socket.socket, bind: Bind) -> Form:
             address = listening.getsockname()
             label = f"{name} {number + 1}" if counts.get(name, 1) > 1 else name
             roles = (name, f"{name}-worker") if works and name not in WORK_APART else (name,)
-            parts.append(Part(label, roles, SERVICES, listening))
+            parts.append(Part(label, ("run", *roles), SERVICES, listening))
             found.setdefault(name, []).append(f"{address[0]}:{address[1]}")
             ready.append(address)
     admin = bind("127.0.0.1", settings.admin_port, "BOXOFFICE_ADMIN_PORT")
     admin.listen(BACKLOG)
     apart = [f"{name}-worker" for name in app.WORKERS if name in WORK_APART]
-    parts += [Part(name, (name,), WORKERS, admin) for name in apart]
+    parts += [Part(name, ("run", name), WORKERS, admin) for name in apart]
     written = "static:" + ";".join(f"{name}={','.join(where)}" for name, where in found.items())
-    return Form(parts, settings.model_copy(update={"discovery": written}), ready)
+    shared = {
+        "discovery": written,
+        "trusted_proxies": settings.trusted_proxies or "127.0.0.0/8",
+        "public_url": settings.public_url or f"https://{{slug}}.{settings.domain}:{settings.tls_port}",
+    }
+    return Form(parts, settings.model_copy(update=shared), ready, settings.tls_port)
 
 
 def instances(settings: Settings) -> Mapping[str, int]:

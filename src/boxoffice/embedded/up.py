@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from boxoffice import app
-from boxoffice.embedded import forms
+from boxoffice.embedded import forms, nginx
 from boxoffice.embedded.forms import Form, Part
 from boxoffice.embedded.reach import reachable_servers
 from boxoffice.embedded.servers import EmbeddedServers, is_running, left_behind
@@ -42,6 +42,8 @@ async def up(settings: Settings, *, in_services: bool = False) -> None:
 
     `in_services`: every service in processes of its own, instead of all of them in each web process.
     """
+    if in_services:
+        nginx.program()  # if it is missing, say so at once
     if settings.failpoint:
         raise StartupProblem("BOXOFFICE_FAILPOINT is for tests of a single process: unset it, or use `boxoffice run`")
     begun = time.monotonic()
@@ -55,7 +57,7 @@ async def up(settings: Settings, *, in_services: bool = False) -> None:
             async with children(form, listening, stop) as supervisor:
                 await until_ready(form, supervisor, stop)
                 if not stop.asked.is_set():
-                    say(welcome(complete, time.monotonic() - begun))
+                    say(welcome(form.settings, time.monotonic() - begun))
                 await watch(servers, stop)
                 say("Stopping: no new requests, finishing what has begun.")
     finally:
@@ -166,11 +168,11 @@ async def children(form: Form, edge: socket.socket, stop: Stop) -> AsyncIterator
 
 
 def _child(part: Part, environment: Mapping[str, str], lifeline: int) -> Child:
-    arguments, descriptors = ["run", *part.roles, "--lifeline", str(lifeline)], [lifeline]
+    arguments, descriptors = [*part.command, "--lifeline", str(lifeline)], [lifeline]
     if part.listening is not None:
         arguments += ["--fd", str(part.listening.fileno())]
         descriptors.append(part.listening.fileno())
-    return Child(part.name, arguments, {**environment, **part.environment}, descriptors)
+    return Child(part.name, arguments, environment, descriptors)
 
 
 def fresh_folder(settings: Settings) -> Path:
@@ -246,7 +248,7 @@ async def _revive(servers: EmbeddedServers) -> None:
 
 def welcome(settings: Settings, seconds: float) -> str:
     def url(host: str, path: str = "/") -> str:
-        return f"http://{host}.{settings.domain}:{settings.port}{path}"
+        return app.origin(settings).format(slug=host) + path
 
     lines = [f"boxoffice is ready after {seconds:.1f} s. Ctrl-C stops it; the data stays in {settings.data}.", ""]
     if settings.demo:
@@ -255,6 +257,8 @@ def welcome(settings: Settings, seconds: float) -> str:
     if not settings.smtp_url:
         lines += [f"  Mail that was sent           {url('platform', '/dev/mail')}"]
     lines += [f"  API                          {url('platform', '/api/docs')}"]
+    if settings.discovery:
+        lines += [f"  Trust this authority         {settings.data / 'secrets' / 'tls' / 'authority.pem'}"]
     lines += [f"  Health and metrics           http://127.0.0.1:{settings.admin_port}/health/ready, /metrics", ""]
     return "\n".join([*lines, LOGINS, ""] if settings.demo else lines)
 

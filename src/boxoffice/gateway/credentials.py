@@ -6,6 +6,7 @@ from boxoffice.kernel.errors import Forbidden
 
 ACCESS_COOKIE = "__Host-access"
 GUEST_COOKIE = "__Host-guest"
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}  # an origin does not name them
 GUEST_COOKIE_SECONDS = 180 * 24 * 3600
 
 
@@ -53,7 +54,9 @@ def require_own_origin(exchange: Exchange) -> None:
     page = exchange.rule is not None and exchange.rule.is_page
     if not exchange.by_cookie and not (page and (origin or site or exchange.cookies)):
         return
-    expected = f"{exchange.scope.get('scheme', 'http')}://{exchange.host}".lower().encode("latin-1")
+    scheme = exchange.scope.get("scheme", "http")
+    host = exchange.host.removesuffix(DEFAULT_PORTS.get(scheme, ""))
+    expected = f"{scheme}://{host}".lower().encode("latin-1")
     if origin is None or origin.lower() != expected or (site is not None and site.lower() != b"same-origin"):
         raise Forbidden("wrong_origin", "This request did not come from a page of this host.")
 

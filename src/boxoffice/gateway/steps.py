@@ -20,6 +20,7 @@ STRIPPED = frozenset({
     b"forwarded", b"traceparent", b"tracestate", b"baggage", b"x-request-id", b"x-real-ip", b"x-original-url",
     b"x-original-host", b"x-rewrite-url", b"x-http-method", b"x-http-method-override", b"x-method-override", b"x-host",
     b"true-client-ip", b"cf-connecting-ip", b"proxy", b"proxy-authorization", b"via",
+    b"service-token", b"x-deadline-ms",
 })  # fmt: skip
 STRIPPED_STARTS = (b"x-forwarded-", b"x-user-", b"x-tenant-")
 HOST = re.compile(r"^[a-z0-9.-]{1,254}(?::\d{1,5})?$")
@@ -84,6 +85,8 @@ async def read_headers(exchange: Exchange, gate: Gate) -> None:
     if hosts != 1:
         raise Malformed("bad_host", "A request names exactly one Host.")
     exchange.client = _client(exchange, gate)
+    if given.get(b"x-forwarded-proto") == b"https" and _is_proxy(_peer(exchange), gate):
+        exchange.scope = {**exchange.scope, "scheme": "https"}
     kept += [
         (b"x-request-id", exchange.request_id.encode()),
         (b"traceparent", exchange.traceparent.encode()),
@@ -173,8 +176,7 @@ def too_large(limit: int) -> TooLarge:
 
 def _client(exchange: Exchange, gate: Gate) -> str:
     """The socket's peer or, behind proxies we trust, the last address in X-Forwarded-For that is not one of them."""
-    peer: Any = exchange.scope.get("client")
-    client: str = peer[0] if peer else "unknown"
+    client = _peer(exchange)
     if gate.proxies and _is_proxy(client, gate):
         for address in reversed(exchange.given.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
             if not _is_address(address.strip()):
@@ -183,6 +185,12 @@ def _client(exchange: Exchange, gate: Gate) -> str:
             if not _is_proxy(client, gate):
                 break
     return _network(client)
+
+
+def _peer(exchange: Exchange) -> str:
+    """The other end of the socket."""
+    peer: Any = exchange.scope.get("client")
+    return str(peer[0]) if peer else "unknown"
 
 
 def _is_address(text: str) -> bool:

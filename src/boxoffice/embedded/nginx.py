@@ -1,0 +1,86 @@
+"""nginx before the gateway: its configuration, filled in from the settings, and its process."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from boxoffice import app
+from boxoffice.embedded.account import server_account
+from boxoffice.embedded.certificates import Certificates, certificates
+from boxoffice.settings import Settings
+from boxoffice.startup import StartupProblem
+from boxoffice.storefront.service import BUILT
+
+TEMPLATE = Path(__file__).parents[3] / "deploy" / "nginx" / "nginx.conf.template"
+PLACEHOLDER = re.compile(r"@([A-Z]+)@")
+CONNECTIONS = 400  # of one address at once; every host of a house shares one
+SEARCHED = f"{os.defpath}:/usr/sbin:/usr/local/sbin"  # where distributions put it
+
+
+def program() -> str:
+    """nginx of this machine. Raises StartupProblem when there is none."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:{SEARCHED}")
+    if found is None:
+        raise StartupProblem("no nginx found: install it with apt-get install nginx")
+    return found
+
+
+def render(template: str, values: Mapping[str, str]) -> str:
+    """The template with every @NAME@ filled in. Raises KeyError for one without a value."""
+    return PLACEHOLDER.sub(lambda name: values[name[1]], template)
+
+
+def configure(settings: Settings, listen: str, gateway: str) -> Path:
+    """Write the configuration, with certificates and the built files where nginx's workers can read them."""
+    run = settings.data / "nginx"
+    run.mkdir(mode=0o755, parents=True, exist_ok=True)
+    static = run / "static"
+    shutil.rmtree(static, ignore_errors=True)
+    (static / "assets").mkdir(parents=True)
+    for path in BUILT.glob("[!.]*.*"):
+        shutil.copy(path, static / "assets")
+    values = _values(settings, run, listen, gateway, own_certificates(settings))
+    written = run / "nginx.conf"
+    written.write_text(render(TEMPLATE.read_text(), values))
+    return written
+
+
+def own_certificates(settings: Settings) -> Certificates:
+    """Those of this installation. Wildcards directly under a top-level name count nowhere, so the demo is named."""
+    return certificates(settings.data / "secrets" / "tls", settings.domain, ("platform", *app.demo_slugs(settings)))
+
+
+def _values(settings: Settings, run: Path, listen: str, gateway: str, tls: Certificates) -> Mapping[str, str]:
+    account = server_account()
+    return {
+        "RUN": str(run), "STATIC": str(run / "static"), "LISTEN": listen, "GATEWAY": gateway,
+        "PROCESSES": str(settings.web_processes), "CONNECTIONS": str(CONNECTIONS), "DOMAIN": re.escape(settings.domain),
+        "CERTIFICATE": str(tls.certificate), "KEY": str(tls.key),
+        "USER": f"user {account.name};" if account.switches else "",
+    }  # fmt: skip
+
+
+async def serve(configuration: Path, lifeline: int | None) -> None:
+    """Run nginx until SIGTERM or SIGINT, or until our supervisor dies; requests in hand are finished."""
+    process = await asyncio.create_subprocess_exec(
+        program(), "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration),
+        stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    loop = asyncio.get_running_loop()
+
+    def finish() -> None:
+        if process.returncode is None:
+            process.send_signal(signal.SIGQUIT)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, finish)
+    loop.add_signal_handler(signal.SIGHUP, process.send_signal, signal.SIGHUP)  # read the configuration again
+    if lifeline is not None:
+        loop.add_reader(lifeline, finish)
+    status = await process.wait()
+    if status:
+        raise StartupProblem(f"nginx ended with status {status}; it says why above")
