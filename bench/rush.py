@@ -121,6 +121,7 @@ async def main(arguments: argparse.Namespace) -> None:
             seen = await buy(arguments, box.port, event_id)
             lag = await drained(box.database_url)
             cpu = {kind: spent - before[kind] for kind, spent in box.cpu_seconds().items()}
+            cpu["buyers"] = sum(process["cpu_seconds"] for process in seen)
             bookings = sum(len(process["times"]) for process in seen)
             if arguments.statements and bookings:
                 await statements.report(box.database_url, arguments.statements, bookings)

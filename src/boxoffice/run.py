@@ -151,7 +151,7 @@ class WebServer(uvicorn.Server):
 async def _stop_when(stop: asyncio.Event, server: uvicorn.Server, served: app.Served, notice_seconds: float) -> None:
     """Say that we leave while we still serve, so that nobody calls when we are gone; then finish what has begun."""
     await stop.wait()
-    served.leaving = True
+    served.leave()
     await asyncio.sleep(notice_seconds)
     server.should_exit = True
 

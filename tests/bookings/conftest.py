@@ -27,6 +27,7 @@ from boxoffice.kernel.idempotency import Wanted
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Message
 from boxoffice.kernel.tenancy import Directory, Tenant
+from boxoffice.kernel.wake import Wake
 from boxoffice.messages import Category, PaymentCompleted, PaymentFailed, PaymentRefunded, RefundRequested, Sale
 from boxoffice.seating.parse import parse
 from tests.bookings.till import Till
@@ -61,6 +62,7 @@ class Office:
     bookings: Bookings
     catalogue: Catalogue
     live: Live
+    wake: Wake
     giving_back: GivingBack = field(default_factory=lambda: GivingBack(Executor(GRACE)))
 
     async def hold(self, *seats: int, owner: str = BUYER) -> Hold:
@@ -151,7 +153,8 @@ async def open_office(database: Database, tenant: Tenant, valkey: Redis, keyring
     peers = Peers("bookings", apps={}, keyring=keyring, domain="localhost")
     holds, catalogue = Holds(valkey), Catalogue(database, peers)
     live = Live(database, holds)
-    bookings = Bookings(database, peers, holds, Executor(GRACE), 180)
+    wake = Wake()
+    bookings = Bookings(database, peers, holds, Executor(GRACE, wake), 180)
     return Office(
         database,
         tenant,
@@ -160,6 +163,7 @@ async def open_office(database: Database, tenant: Tenant, valkey: Redis, keyring
         bookings,
         catalogue,
         live,
+        wake,
     )
 
 

@@ -18,6 +18,7 @@ from boxoffice.doors.peers import Peers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.migrate import Logins
 from boxoffice.kernel.roles import Roles
+from boxoffice.kernel.wake import Wake
 from tests.bookings.conftest import BUYER, Office
 
 
@@ -39,7 +40,7 @@ class Starts:
             live = Live(database, self.holds)
             bookings = Bookings(database, peers, self.holds, Executor(timedelta(seconds=120)), 180)
             holding = Holding(database, self.holds, catalogue, live, bookings.consumer_of)
-            yield Office(database, self.office.tenant, self.office.event_id, holding, bookings, catalogue, live)
+            yield Office(database, self.office.tenant, self.office.event_id, holding, bookings, catalogue, live, Wake())
         finally:
             await database.close()
 

@@ -87,3 +87,16 @@ async def test_a_strangers_booking_does_not_exist(platform: Platform, slug: str)
 
     assert seen.status == 404
     assert stolen.status in (404, 409)
+
+
+async def test_a_buyer_who_prefers_to_wait_is_told_of_the_tickets_by_one_answer(platform: Platform, slug: str) -> None:
+    event = await platform.event(slug)
+    guest = await platform.guest(slug)
+    held = await platform.hold(slug, event, [0], guest=guest)
+    booked = await platform.book(slug, held.json["token"], guest=guest)
+
+    path, headers = f"/api/bookings/{booked.json['id']}", {"Prefer": "wait=20"}
+    told = await platform.ask("GET", path, slug=slug, guest=guest, headers=headers)
+
+    assert (told.status, told.json["status"]) == (200, "CONFIRMED")
+    assert told.headers["Preference-Applied"] == "wait=20"

@@ -1,5 +1,6 @@
 """Requests straight to an ASGI application, as a server would make them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,10 +36,11 @@ async def request(
     body: bytes | Sequence[bytes] = b"",
     query: str = "",
     disconnect: bool = False,
+    until: asyncio.Event | None = None,
 ) -> Response | None:
     """What the application answers, or None if it sends nothing. A `body` of several parts comes in several messages.
 
-    With `disconnect` the client goes away where the last part would have ended.
+    With `disconnect` the client goes away where the last part would have ended; with `until` it does not before that.
     """
     pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
     if host is not None:
@@ -55,7 +57,10 @@ async def request(
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return next(incoming, {"type": "http.disconnect"})
+        message = next(incoming, None)
+        if message is None and until is not None:
+            await until.wait()
+        return message or {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)

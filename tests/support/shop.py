@@ -1,5 +1,6 @@
 """A tenant's shop over HTTP in this process: its services behind their own doors, messages and due work by hand."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Message, decode
 from boxoffice.kernel.service import Service
 from boxoffice.kernel.tenancy import Directory, Tenant
+from boxoffice.kernel.wake import Wake
 from boxoffice.payments import service as payments
 from tests.support.asgi import Response, request
 from tests.support.traffic import KINDS, armed, deliver
@@ -46,13 +48,17 @@ class Shop:
 
     async def ask(
         self, method: str, path: str, json: Any = None, *, who: Headers | None = None, key: str | None = None,
-        headers: Headers | None = None, query: str = "",
+        headers: Headers | None = None, query: str = "", until: asyncio.Event | None = None,
     ) -> Response:  # fmt: skip
+        """One request; its client goes away at `until`, and without it stays."""
         rule = TENANT_ROUTES.find(path)
         assert rule is not None, path
         sent = {**(who or {}), **({"idempotency-key": key} if key else {}), **(headers or {})}
         host = f"{self.tenant.slug}.{DOMAIN}"
-        answer = await request(self.apps[rule.service], method, path, host=host, headers=sent, json=json, query=query)
+        answer = await request(
+            self.apps[rule.service], method, path, host=host, headers=sent, json=json, query=query,
+            until=until or asyncio.Event(),
+        )  # fmt: skip
         assert answer is not None
         return answer
 
@@ -154,7 +160,7 @@ def open_shop(
         "events": events.build(database=database, peers=peers["events"], keyring=keyring),
         "bookings": bookings.build(
             database=database, directory=directory, peers=peers["bookings"], valkey=valkey, keyring=keyring,
-            cancel_grace_seconds=120, least_payment_seconds=180,
+            news=Wake(), cancel_grace_seconds=120, least_payment_seconds=180,
         ),
         "payments": payments.build(
             database=database, bank=database, directory=directory, keyring=keyring, domain=DOMAIN,

@@ -10,6 +10,9 @@ export interface Request {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   body?: unknown;
   idempotencyKey?: string;
+  /** For how long the server may wait for news before it answers. */
+  waitSeconds?: number;
+  signal?: AbortSignal;
 }
 
 export async function call<T>(path: string, request: Request = {}): Promise<Answer<T>> {
@@ -40,12 +43,14 @@ async function send<T>(path: string, request: Request): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (request.body !== undefined) headers["Content-Type"] = "application/json";
   if (request.idempotencyKey) headers["Idempotency-Key"] = request.idempotencyKey;
+  if (request.waitSeconds) headers.Prefer = `wait=${request.waitSeconds}`;
+  const deadline = AbortSignal.timeout(DEADLINE_MS);
   try {
     const response = await fetch(path, {
       method: request.method ?? "GET",
       headers,
       body: request.body === undefined ? null : JSON.stringify(request.body),
-      signal: AbortSignal.timeout(DEADLINE_MS),
+      signal: request.signal ? AbortSignal.any([deadline, request.signal]) : deadline,
     });
     if (!response.ok) return refusal(response);
     const value = response.status === 204 ? undefined : await response.json();

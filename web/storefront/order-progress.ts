@@ -146,12 +146,19 @@ export function eventWasCancelled(booking: Booking): boolean {
   return booking.history.some((entry) => entry.trigger.startsWith("EVENT_CANCELLED"));
 }
 
-/** An end state can still turn when a late payment arrives, so it is watched a little longer. */
-export function pollAfterMs(booking: Booking, watchedMs: number): number | null {
+/** For how long the server may keep a question before it answers that nothing has changed. */
+export const NEWS_SECONDS = 10;
+
+/**
+ * After which pause to ask again; null when nothing more can come. The server answers when there is news, so the first
+ * question goes at once. An end state can still turn when a late payment arrives: it is watched a little longer.
+ */
+export function askAfterMs(booking: Booking, watchedMs: number): number | null {
   const ended = ["CONFIRMED", "EXPIRED", "FAILED", "CANCELLED"].includes(booking.status);
   const refunding = booking.refund?.status === "pending";
   const canTurn = booking.status === "FAILED" || booking.status === "EXPIRED";
   if (ended && !refunding) return canTurn && watchedMs < 90_000 ? 4_000 : null;
+  if (watchedMs < 300) return 0;
   if (watchedMs < 10_000) return 700;
   return watchedMs < 60_000 ? 2_000 : 5_000;
 }

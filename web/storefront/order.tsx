@@ -10,7 +10,15 @@ import { useSecondsUntil } from "./countdown";
 import { validLines } from "./give-back";
 import { GiveBack } from "./give-back-panel";
 import { isLeaving } from "./leave";
-import { canAbort, eventWasCancelled, type ProgressStep, pollAfterMs, progressSteps, verdict } from "./order-progress";
+import {
+  askAfterMs,
+  canAbort,
+  eventWasCancelled,
+  NEWS_SECONDS,
+  type ProgressStep,
+  progressSteps,
+  verdict,
+} from "./order-progress";
 import { sendIntent } from "./pay";
 import { PaymentChoice } from "./payment-choice";
 import { HOSTED_PAGE, type Provider } from "./payment-methods";
@@ -82,7 +90,7 @@ function clockAt(serverNow: string): ServerClock {
   return clock;
 }
 
-/** Asks again while the booking can still change; quickly at first, then with patience. */
+/** Asks while the booking can still change, and lets the server answer when it has. */
 function usePolling(booking: Booking, onChange: (booking: Booking) => void, round: number): void {
   const since = useRef(Date.now());
   const [asked, setAsked] = useState(0);
@@ -90,14 +98,20 @@ function usePolling(booking: Booking, onChange: (booking: Booking) => void, roun
     since.current = Date.now();
   }, [round]);
   useEffect(() => {
-    const wait = pollAfterMs(booking, Date.now() - since.current);
-    if (wait === null) return;
+    const pause = askAfterMs(booking, Date.now() - since.current);
+    if (pause === null) return;
+    const over = new AbortController();
     const timer = setTimeout(async () => {
-      const answer = await call<Booking>(`/api/bookings/${booking.id}`);
+      const news = { waitSeconds: NEWS_SECONDS, signal: over.signal };
+      const answer = await call<Booking>(`/api/bookings/${booking.id}`, news);
+      if (over.signal.aborted) return;
       if (answer.ok) onChange(answer.value);
       setAsked((before) => before + 1);
-    }, wait);
-    return () => clearTimeout(timer);
+    }, pause);
+    return () => {
+      clearTimeout(timer);
+      over.abort();
+    };
   }, [booking, asked]);
 }
 

@@ -28,6 +28,7 @@ from boxoffice.startup import StartupProblem
 
 Login = Literal["web", "worker"]
 BANK_CONNECTIONS = 4
+NEWS_CHANNEL = "boxoffice:news"
 DEADLINE_SECONDS: Mapping[Login, float] = {"web": 10.0, "worker": 30.0}  # of one transaction; buyers wait no longer
 
 
@@ -35,7 +36,7 @@ DEADLINE_SECONDS: Mapping[Login, float] = {"web": 10.0, "worker": 30.0}  # of on
 class Process:
     """What the services of one process are built from, and the services themselves.
 
-    `apps` leads to every service: to those of other processes through `remote`.
+    `apps` leads to every service: to those of other processes through `remote`. `news` tells requests that wait for some.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class Process:
     keyring: Keyring
     names: Sequence[str] = SERVICES
     remote: Callable[[str, Peers], ASGIApp] | None = None
+    news: Wake = field(default_factory=Wake)
     apps: dict[str, ASGIApp] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
 
@@ -120,7 +122,8 @@ async def process(
         remote = await stack.enter_async_context(ways(settings)) if len(names) < len(SERVICES) else None
         only = None if len(names) == len(SERVICES) else keys_of(names or ("gateway",))
         keyring = Keyring(secrets / "keys", only)
-        yield Process(settings, login, database, bank, directory, valkey, keyring, names, remote)
+        news = Wake(valkey, NEWS_CHANNEL)
+        yield Process(settings, login, database, bank, directory, valkey, keyring, names, remote, news)
 
 
 def _traced(settings: Settings, name: str) -> AbstractContextManager[None]:

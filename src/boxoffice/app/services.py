@@ -44,7 +44,7 @@ def _events(process: "Process") -> Service:
 def _bookings(process: "Process") -> Service:
     return bookings.build(
         database=process.database, directory=process.directory, peers=process.peers("bookings"), valkey=process.valkey,
-        keyring=process.keyring, cancel_grace_seconds=process.settings.cancel_grace_seconds,
+        keyring=process.keyring, news=process.news, cancel_grace_seconds=process.settings.cancel_grace_seconds,
         least_payment_seconds=max(1, round(process.settings.least_payment_seconds)),
     )  # fmt: skip
 

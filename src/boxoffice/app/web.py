@@ -18,6 +18,7 @@ from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.gauges import watch_pool
 from boxoffice.kernel.health import Check
 from boxoffice.kernel.tenancy import Tenant
+from boxoffice.kernel.wake import Wake
 from boxoffice.remote.entrance import Entrance, parting
 from boxoffice.settings import Settings
 from boxoffice.storefront import service as storefront
@@ -36,7 +37,13 @@ class Served:
         self._connect = connect
         self._front = front
         self._application: ASGIApp | None = None
+        self._news = Wake()
         self.leaving = False
+
+    def leave(self) -> None:
+        """The server is about to stop: say so with every answer, and answer now what waits for news."""
+        self.leaving = True
+        self._news.hush()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -49,12 +56,14 @@ class Served:
         stop = asyncio.Event()
         try:
             async with self._connect() as parts, asyncio.TaskGroup() as tasks:
-                self._application = self._front(parts)
+                self._application, self._news = self._front(parts), parts.news
+                hearing = tasks.create_task(parts.news.listen(stop))
                 tasks.create_task(parts.directory.keep_fresh(stop))
                 tasks.create_task(watch_pool(parts.database, self._name, stop))
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 stop.set()
+                hearing.cancel()
         except OSError as fault:
             await send({"type": "lifespan.startup.failed", "message": f"the servers do not answer: {fault}"})
             return

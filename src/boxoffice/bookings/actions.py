@@ -79,7 +79,7 @@ class Bookings:
         self._executor = executor
         self._least_payment_seconds = least_payment_seconds
         self.request: Batcher[Request, Shown] = Batcher(self._request_batch)
-        self.show: Batcher[tuple[str, UUID], Shown] = Batcher(self._show_batch)
+        self.show: Batcher[tuple[str, UUID], Shown] = Batcher(self.look)
 
     # ── booking ────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _request_batch(self, tenant: Tenant, requests: Sequence[Request]) -> list[Shown | Exception]:
@@ -186,7 +186,8 @@ class Bookings:
             await self._holds.end([(hold, f"consumed:{booking.id}") for hold, booking in made])
 
     # ── showing ────────────────────────────────────────────────────────────────────────────────────────────────────
-    async def _show_batch(self, tenant: Tenant, asked: Sequence[tuple[str, UUID]]) -> list[Shown | Exception]:
+    async def look(self, tenant: Tenant, asked: Sequence[tuple[str, UUID]]) -> list[Shown | Exception]:
+        """Bookings by owner and id; another's is as unknown as none."""
         async with self._database.transaction(tenant) as tx:
             shown = await load_shown(tx, [booking_id for _, booking_id in asked])
         return [

@@ -15,6 +15,7 @@ from boxoffice.bookings.inventory.domain import problem
 from boxoffice.bookings.inventory.holding import Area, Best, Holding, SeatsTaken, seat_limit
 from boxoffice.bookings.inventory.holds import Hold, read_token, sign
 from boxoffice.bookings.inventory.live import Live
+from boxoffice.bookings.news import News
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors import paging
 from boxoffice.doors.paging import PageQuery
@@ -80,7 +81,7 @@ class Api:
 
     def __init__(
         self, *, database: Database, peers: Peers, holding: Holding, catalogue: Catalogue, live: Live,
-        bookings: Bookings, ticketing: Ticketing, hold_secret: bytes, fingerprint_secret: bytes,
+        bookings: Bookings, news: News, ticketing: Ticketing, hold_secret: bytes, fingerprint_secret: bytes,
     ) -> None:  # fmt: skip
         self._database = database
         self._peers = peers
@@ -88,6 +89,7 @@ class Api:
         self._catalogue = catalogue
         self._live = live
         self._bookings = bookings
+        self._news = news
         self._ticketing = ticketing
         self._hold_secret = hold_secret
         self._fingerprint_secret = fingerprint_secret
@@ -209,7 +211,11 @@ class Api:
         return Answer(200, page, headers=dict(PRIVATE))
 
     async def show(self, call: Call) -> Answer:
-        return _booking_answer(200, await self._shown(call))
+        booking_id = path_id(call, "booking_id")
+        shown, waited = await self._news.wait(call.tenant, call.caller.key, booking_id, call.wait)
+        answer = _booking_answer(200, shown)
+        answer.waited = waited
+        return answer
 
     async def purchase(self, call: Call) -> Answer:
         """For notifications, which does not know the buyer before a booking ends."""

@@ -92,6 +92,13 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     def open_refunds(self) -> list[Refund]:
         return [refund for refund in self.refunds if not refund.done]
 
+    @property
+    def moves_by_itself(self) -> bool:
+        """Whether the next step is not the buyer's, and soon to come."""
+        if self.state is S.PENDING_PAYMENT:
+            return bool(self.attempts) and self.attempts[-1].status is AttemptStatus.OPEN
+        return self.state in (S.EXPIRING, S.CANCELLING, S.REFUNDING)
+
 
 # ── what can happen, besides the messages of payments ──────────────────────────────────────────────────────────────
 class Requested(msgspec.Struct, frozen=True):

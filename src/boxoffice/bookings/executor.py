@@ -15,6 +15,7 @@ from boxoffice.kernel.database import Tx
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.tenancy import Status
 from boxoffice.kernel.timers import Timer
+from boxoffice.kernel.wake import Wake
 from boxoffice.messages import (
     BookingCancelled,
     BookingConfirmed,
@@ -42,16 +43,25 @@ class NoSaga(Exception):
     """A message names a booking that is not here: it is parked, and told to a human if it stays so."""
 
 
+def bell_of(booking_id: UUID) -> str:
+    """The bell that rings when a booking has moved on."""
+    return f"booking:{booking_id}"
+
+
 def public_status(state: State) -> str:
     """The status that api.md names for a state."""
     return PUBLIC.get(state, state.value)
 
 
 class Executor:
-    """Carries bookings through their saga. `grace` bounds how long the calling off of a payment is waited for."""
+    """Carries bookings through their saga, and wakes those who wait for news of them.
 
-    def __init__(self, grace: timedelta) -> None:
+    `grace` bounds how long the calling off of a payment is waited for.
+    """
+
+    def __init__(self, grace: timedelta, news: Wake | None = None) -> None:
         self._grace = grace
+        self._news = news or Wake()
 
     async def advance(self, tx: Tx, happenings: Sequence[tuple[UUID, Happening]]) -> dict[UUID, Booking]:
         """Let happenings, in this order, act on their bookings. Answers the bookings as they are then.
@@ -96,6 +106,11 @@ class Executor:
             await self.perform(tx, moved)
             await store.save(tx, [(b.id, b.saga, b.version, public_status(b.saga.state)) for b, _ in moved])
             await store.log_steps(tx, steps)
+            tx.after_commit(lambda: self._tell_waiting(moved))
+
+    def _tell_waiting(self, moved: Sequence[tuple[Booking, Decision]]) -> None:
+        for booking, _ in moved:
+            self._news.ring(bell_of(booking.id))
 
     async def _with_reclaim(self, tx: Tx, booking: Booking, happening: Happening) -> Happening:
         """A capture after the end: all seats are claimed again if they can be, and if the tenant still sells."""

@@ -24,6 +24,7 @@ from boxoffice.bookings.inventory.holds import Holds
 from boxoffice.bookings.inventory.live import Live
 from boxoffice.bookings.monitor.api import Compensation, Evidence, MonitorApi, SagaDetail, SagaItem, SagaQuery
 from boxoffice.bookings.monitor.reconciliation import BookingAccounts, Reconciliation
+from boxoffice.bookings.news import News
 from boxoffice.bookings.orders.api import OrderQuery, OrdersApi, OrderView
 from boxoffice.bookings.ticketing import Ticketing
 from boxoffice.doors.keys import Keyring
@@ -33,6 +34,7 @@ from boxoffice.kernel.database import Database
 from boxoffice.kernel.route import Host, Route, Who
 from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory
+from boxoffice.kernel.wake import Wake
 
 NAME = "bookings"
 TAKEN = ("409 seat_unavailable", "409 not_on_sale", "422 too_many_seats", "422 unknown_seat", "422 duplicate_seat")
@@ -42,17 +44,21 @@ STALE = ("409 hold_expired", "409 hold_changed", "409 hold_consumed", "409 seat_
 
 def build(
     *, database: Database, directory: Directory, peers: Peers, valkey: Redis, keyring: Keyring,
-    cancel_grace_seconds: float, least_payment_seconds: int,
+    news: Wake, cancel_grace_seconds: float, least_payment_seconds: int,
 ) -> Service:  # fmt: skip
-    """The service bookings. `keyring` is its own folder: hold tokens, fingerprints, the tickets' master key."""
+    """The service bookings. `keyring` is its own folder: hold tokens, fingerprints, the tickets' master key.
+
+    `news` carries to all processes which bookings have moved on.
+    """
     holds = Holds(valkey)
     catalogue = Catalogue(database, peers)
     live = Live(database, holds)
-    carried = Executor(timedelta(seconds=cancel_grace_seconds))
+    carried = Executor(timedelta(seconds=cancel_grace_seconds), news)
     bookings = Bookings(database, peers, holds, carried, least_payment_seconds)
     giving_back = GivingBack(carried)
     api = Api(
         database=database, peers=peers, catalogue=catalogue, live=live, bookings=bookings,
+        news=News(news, bookings.show),
         holding=Holding(database, holds, catalogue, live, bookings.consumer_of),
         ticketing=Ticketing(database, keyring.secret("tickets-master")),
         hold_secret=keyring.secret("hold"), fingerprint_secret=keyring.secret("fingerprint"),
@@ -113,7 +119,7 @@ def routes(api: Api) -> tuple[Route, ...]:
         Route("GET", "/api/bookings", api.list_bookings, Who.BUYER, "My bookings", {200: Page[views.BookingView]},
               query=PageQuery, also_suspended=True),
         Route("GET", booking, api.show, Who.BUYER, "A booking", {200: views.BookingView}, also_suspended=True,
-              refusals=("404 booking_not_found",)),
+              refusals=("404 booking_not_found",), may_wait=True),
         Route("POST", f"{booking}/payments", api.pay_again, Who.BUYER, "Pay again after a retryable decline",
               {202: views.BookingView}, body=PaymentRequest,
               refusals=("404 booking_not_found", "409 no_retry", "409 in_flight", "422 unknown_payment_method")),

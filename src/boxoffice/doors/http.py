@@ -4,6 +4,7 @@ A request passes, in this order: its host's tenant, its route, the tenant's stat
 query, its body. Whatever refuses it on the way answers as a problem document.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -123,7 +124,7 @@ class Application:
             except Exception as fault:
                 answer = failed(fault, self._name, request_id)
             await _send(scope, send, answer, request_id or str(uuid7()))
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - began - answer.waited
             metrics.observe_request(self._name, scope.get("route", "none"), scope["method"], answer.status, seconds)
         finally:
             reset_contextvars(**bound)
@@ -152,13 +153,13 @@ class Application:
                 if raw or not door.body.may_be_empty:
                     request.require_json(headers)
                 body = await door.body.read(raw)
-        return await route.endpoint(
-            Call(
-                tenant=tenant,  # type: ignore[arg-type]  # endpoints of the platform host never ask
-                caller=caller, path=path, query=query, body=body, raw=raw,
-                headers=headers, idempotency_key=key, request_id=request_id, route=door.name,
-            )
+        call = Call(
+            tenant=tenant,  # type: ignore[arg-type]  # endpoints of the platform host never ask
+            caller=caller, path=path, query=query, body=body, raw=raw,
+            headers=headers, idempotency_key=key, request_id=request_id, route=door.name,
+            wait=request.preferred_wait(headers.get("prefer")) if route.may_wait else 0,
         )  # fmt: skip
+        return await (_waiting(route, call, receive) if call.wait else route.endpoint(call))
 
     def _find(self, scope: Scope, tenant: Tenant | None) -> tuple[Door, dict[str, Any]]:
         found = (self._on_platform if tenant is None else self._on_tenant).match(scope["path"])
@@ -183,6 +184,27 @@ class Application:
         if guest is not None:
             return await self._verifier.guest(guest, tenant=tenant, service=self._name)
         return ANONYMOUS
+
+
+async def _waiting(route: Route, call: Call, receive: Receive) -> Answer:
+    """The answer to a call that may take its time. Raises ClientGone as soon as nobody is there to hear it."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    answering, leaving = asyncio.ensure_future(route.endpoint(call)), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            leaving.result()
+            raise request.ClientGone
+        answer = answering.result()
+    finally:
+        answering.cancel()
+        leaving.cancel()
+    answer.headers["Preference-Applied"] = f"wait={call.wait}"
+    return answer
 
 
 def refused(refusal: Refusal) -> Answer:

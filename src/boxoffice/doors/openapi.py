@@ -10,6 +10,7 @@ import msgspec
 from boxoffice.doors import problem
 from boxoffice.doors.body import Reader
 from boxoffice.doors.http import takes_key
+from boxoffice.doors.request import MOST_WAIT_SECONDS
 from boxoffice.kernel.route import Host, Route, Who
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ SECURITY_SCHEMES = {
     "guest": {"type": "apiKey", "in": "header", "name": "Guest-Token"},
 }
 KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+WAIT_SCHEMA = {
+    "type": "string",
+    "description": (
+        "`wait=N` (RFC 7240): while its next step is not the caller's, answer as soon as it has moved on, or after N "
+        f"seconds (at most {MOST_WAIT_SECONDS})"
+    ),
+}
 ID_SCHEMA = {"type": "string", "format": "uuid"}
 NAME_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 200}
 
@@ -102,7 +110,12 @@ def _operation(service: str, route: Route, by_kind: Mapping[Any, Any], component
         "tags": [service],
         "summary": route.summary,
         "x-hosts": ["tenant", "platform"] if route.host is Host.BOTH else [route.host.value],
-        "parameters": [*_path_parameters(route), *_query_parameters(route, by_kind, components), *_key(route)],
+        "parameters": [
+            *_path_parameters(route),
+            *_query_parameters(route, by_kind, components),
+            *_key(route),
+            *_wait(route),
+        ],
         "responses": _answers(route, by_kind) | _refusals(route, by_kind),
         "security": [{}, *SECURITY[True]] if route.who is Who.ANYONE else SECURITY[route.who is Who.BUYER],
     }
@@ -154,6 +167,12 @@ def _key(route: Route) -> list[dict[str, Any]]:
     if not takes_key(route):
         return []
     return [{"name": "Idempotency-Key", "in": "header", "required": route.key_required, "schema": KEY_SCHEMA}]
+
+
+def _wait(route: Route) -> list[dict[str, Any]]:
+    if not route.may_wait:
+        return []
+    return [{"name": "Prefer", "in": "header", "required": False, "schema": WAIT_SCHEMA}]
 
 
 def _answers(route: Route, by_kind: Mapping[Any, Any]) -> dict[str, Any]:

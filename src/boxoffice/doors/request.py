@@ -23,6 +23,7 @@ SINGLE = frozenset(
 )  # fmt: skip
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 MOST_QUERY_FIELDS = 100
+MOST_WAIT_SECONDS = 20
 VISIBLE = frozenset(string.digits + string.ascii_letters + string.punctuation)
 
 
@@ -54,6 +55,16 @@ def idempotency_key(value: str | None, required: bool) -> str | None:
     if not 1 <= len(value) <= 255 or not VISIBLE.issuperset(value):
         raise Malformed("idempotency_key_invalid", "An Idempotency-Key is 1 to 255 visible ASCII characters.")
     return value
+
+
+def preferred_wait(value: str | None) -> int:
+    """For how many seconds the answer may wait (`Prefer: wait=N`, RFC 7240), at most 20; what cannot be read is 0."""
+    for preference in (value or "").split(","):
+        name, _, seconds = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "wait":
+            seconds = seconds.strip().strip('"')
+            return min(int(seconds[:9]), MOST_WAIT_SECONDS) if seconds.isascii() and seconds.isdecimal() else 0
+    return 0
 
 
 def require_json(headers: Mapping[str, str]) -> None:

@@ -50,6 +50,7 @@ class Call:
     idempotency_key: str | None
     request_id: str
     route: str = ""  # method and path template: the last part of an idempotency key's scope
+    wait: int = 0  # for how many seconds the answer may wait for news, as `Prefer: wait` asked (RFC 7240)
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class Answer:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     cookies: Sequence[str] = ()  # Set-Cookie values: the one header that comes several times
+    waited: float = 0.0  # for how many seconds it waited for news, as it was asked to
 
 
 Endpoint = Callable[[Call], Awaitable[Answer]]
@@ -86,6 +88,7 @@ class Route:
     also_suspended: bool = False  # answers on a suspended tenant's host too
     key_required: bool = False  # Idempotency-Key must be sent
     raw_body: bool = False  # the endpoint reads `raw` itself (webhooks, pages' forms)
+    may_wait: bool = False  # heeds `Prefer: wait`; ends when its client has gone
     produces: Sequence[str] = ("application/json",)
 
 

@@ -1,8 +1,9 @@
-"""Wake-ups: a worker looks at once for what was just committed; polling alone would find it a little later."""
+"""Wake-ups: who waits looks at once for what was just committed; polling alone would find it a little later."""
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -17,9 +18,10 @@ log = structlog.get_logger("wake")
 
 
 class Wake:
-    """Rings for the loops of this process at once, and for other processes through one Valkey channel.
+    """Rings for whoever waits in this process at once, and in other processes through one Valkey channel.
 
-    Nothing depends on a ring: it is lost when Valkey is down or slow, and every loop polls besides.
+    Nothing depends on a ring: it is lost when Valkey is down or slow, and whoever waits looks now and then besides.
+    `hushed`: this process is about to stop, and nobody in it shall wait any more.
     """
 
     def __init__(
@@ -28,7 +30,9 @@ class Wake:
         self._valkey = valkey
         self._channel = channel
         self._silence_seconds = silence_seconds
+        self.hushed = False
         self._bells: dict[str, asyncio.Event] = {}
+        self._passing: dict[str, set[asyncio.Event]] = {}
         self._to_send: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
 
@@ -36,8 +40,21 @@ class Wake:
         """The event that is set when there is something new; who waits for it clears it."""
         return self._bells.setdefault(what, asyncio.Event())
 
+    @contextlib.contextmanager
+    def passing_bell(self, what: str) -> Iterator[asyncio.Event]:
+        """A bell of one's own for something that is waited for a while only, by any number of others too."""
+        bell = asyncio.Event()
+        waiting = self._passing.setdefault(what, set())
+        waiting.add(bell)
+        try:
+            yield bell
+        finally:
+            waiting.discard(bell)
+            if not waiting:
+                self._passing.pop(what, None)
+
     def ring(self, what: str) -> None:
-        self.bell(what).set()
+        self._sound(what)
         self.ring_others(what)
 
     def ring_others(self, what: str) -> None:
@@ -46,6 +63,18 @@ class Wake:
             self._to_send.add(what)
             if self._sending is None:
                 self._sending = asyncio.create_task(self._send())
+
+    def hush(self) -> None:
+        """Let all who wait for something passing look one last time."""
+        self.hushed = True
+        for what in list(self._passing):
+            self._sound(what)
+
+    def _sound(self, what: str) -> None:
+        if (bell := self._bells.get(what)) is not None:
+            bell.set()
+        for bell in self._passing.get(what, ()):
+            bell.set()
 
     async def _send(self) -> None:
         """One PUBLISH carries all rings of a couple of milliseconds."""
@@ -81,7 +110,7 @@ class Wake:
                     heard_at = time.monotonic()
                     data = message["data"]
                     for what in (data.decode() if isinstance(data, bytes) else data).split():
-                        self.bell(what).set()
+                        self._sound(what)
         finally:
             await subscription.aclose()
 
