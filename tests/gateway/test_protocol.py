@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import uvicorn
 
-from boxoffice.gateway.protocol import EdgeProtocol
+from boxoffice.gateway.protocol import EdgeProtocol, JoiningTransport
 from boxoffice.kernel.tenancy import Directory, Tenant
 from tests.support.edge import Edge
 from tests.support.platform import free_ports
@@ -147,3 +147,41 @@ async def test_the_refusal_of_a_large_body_reaches_a_client_that_sends_it_whole(
     status, _, answer = await talk(port, head.encode() + body)
 
     assert (status, json.loads(answer)["code"]) == (413, "too_large")
+
+
+class Wire:
+    """What reached a socket, write by write."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.writes.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_head_and_body_of_an_answer_leave_in_one_piece() -> None:
+    wire = Wire()
+    transport = JoiningTransport(wire)
+
+    transport.write(b"head ")
+    transport.write(b"body")
+    await asyncio.sleep(0)
+    transport.write(b"next")
+    transport.close()
+
+    assert (wire.writes, wire.closed) == ([b"head body", b"next"], True)
+
+
+async def test_of_a_long_answer_no_more_than_a_little_is_kept_back() -> None:
+    wire = Wire()
+    transport = JoiningTransport(wire)
+
+    for _ in range(5):
+        transport.write(b"x" * 40_000)
+
+    assert [len(written) for written in wire.writes] == [80_000, 80_000]

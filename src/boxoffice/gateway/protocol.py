@@ -1,5 +1,6 @@
 """HTTP/1.1 at the edge: what must be settled while a request is still being read, before there is a request at all."""
 
+import asyncio
 from asyncio import TimerHandle
 from typing import Any
 
@@ -13,12 +14,48 @@ from boxoffice.kernel.errors import Malformed, Refusal
 
 HEADER_BYTES = 64 * 1024
 HEADER_FIELDS = 200
+KEPT_BYTES = 64 * 1024
 HEADER_SECONDS = 10.0
 AUTHORITY = "boxoffice.authority"
 
 
 class HeadTooLarge(Refusal):
     status, title = 431, "Request header fields too large"
+
+
+class JoiningTransport:
+    """A transport that writes what is said in one turn of the loop in one piece: head and body of an answer.
+
+    More than 64 KiB it does not keep, so that a long stream is slowed down by a slow reader as ever.
+    """
+
+    __slots__ = ("_inner", "_parts", "_size")
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > KEPT_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._inner.close()
+
+    def _flush(self) -> None:
+        if self._parts:
+            said = b"".join(self._parts)
+            self._parts, self._size = [], 0
+            self._inner.write(said)
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -32,6 +69,9 @@ class EdgeProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_deadline: TimerHandle | None = None
     _refusal: Refusal | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(JoiningTransport(transport))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         if self._head_deadline is None and (self.cycle is None or self.cycle.response_complete):
