@@ -61,6 +61,18 @@ async def test_a_stranger_who_holds_becomes_a_guest(till: Till) -> None:
     assert (await of(till, answer.json, who={"guest-token": answer.json["guest_token"]})).status == 200
 
 
+async def test_strangers_who_hold_at_once_become_a_guest_each(till: Till) -> None:
+    answers = await asyncio.gather(
+        *(till.shop.ask("POST", till.path("holds"), {"seats": [seat_no]}) for seat_no in range(8))
+    )
+
+    assert [answer.status for answer in answers] == [201] * 8
+    assert len({answer.json["guest_token"] for answer in answers}) == 8
+    mine = {"guest-token": answers[0].json["guest_token"]}
+    assert (await of(till, answers[0].json, who=mine)).status == 200
+    assert (await of(till, answers[1].json, who=mine)).status == 404
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -78,6 +78,12 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int = ACCESS_SECONDS
 
 
+class GuestsWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many guests a peer needs."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
 class GuestToken(msgspec.Struct, frozen=True, kw_only=True):
     """A guest's name, signed."""
 
@@ -174,6 +180,11 @@ class Api:
             return self._guest_token(call.tenant, UUID(resource))
 
         return await idempotency.once(self._database, call, self._fingerprint, work, render)
+
+    async def guests(self, call: Call) -> Answer:
+        """As many guests as a peer has met at once."""
+        body: GuestsWanted = call.body
+        return Answer(201, [self._guest_token(call.tenant, uuid7()) for _ in range(body.count)])
 
     def _guest_token(self, tenant: Tenant, guest_id: UUID) -> GuestToken:
         token = self._issuer.guest(tenant=tenant, guest_id=guest_id, now=datetime.now(UTC))

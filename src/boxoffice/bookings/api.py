@@ -1,7 +1,7 @@
 """The doors of bookings: HTTP in, HTTP out; what is decided is decided by the verbs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -21,10 +21,12 @@ from boxoffice.doors import paging
 from boxoffice.doors.paging import PageQuery
 from boxoffice.doors.peers import Peers
 from boxoffice.kernel import idempotency
+from boxoffice.kernel.batch import Batcher
 from boxoffice.kernel.caller import Kind
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import Conflict, Invalid, NotFound
 from boxoffice.kernel.route import Answer, Call, etag_matches, path_id
+from boxoffice.kernel.tenancy import Tenant
 from boxoffice.seating import availability
 from boxoffice.telemetry import traces
 
@@ -93,6 +95,7 @@ class Api:
         self._ticketing = ticketing
         self._hold_secret = hold_secret
         self._fingerprint_secret = fingerprint_secret
+        self._guest: Batcher[None, Minted] = Batcher(self._mint)
         self._few = asyncio.Semaphore(KEYED_HOLDS_AT_ONCE)
 
     # ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -119,12 +122,16 @@ class Api:
         await self._catalogue.sale(call.tenant, event_id)
         owner, guest_token = call.caller.key, None
         if call.caller.kind is Kind.ANONYMOUS:
-            answer = await self._peers.call("auth", "POST", "/internal/guests", tenant=call.tenant)
-            minted = answer.decode(Minted)
+            minted = await self._guest(call.tenant, None)
             owner, guest_token = f"guest:{minted.guest_id}", minted.guest_token
         return await self._keyed(
             call, 201, lambda: self._holding.take(call.tenant, owner, event_id, wish), guest_token
         )  # fmt: skip
+
+    async def _mint(self, tenant: Tenant, asked: Sequence[None]) -> list[Minted]:
+        """Guests for those who came without a name."""
+        answer = await self._peers.call("auth", "POST", "/internal/guests", tenant=tenant, body={"count": len(asked)})
+        return answer.decode(list[Minted])
 
     async def show_hold(self, call: Call) -> Answer:
         held = await self._holding.find(call.tenant, call.caller.key, path_id(call, "hold_id"))
