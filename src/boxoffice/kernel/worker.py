@@ -24,7 +24,8 @@ from boxoffice.telemetry import metrics
 
 RELAY_MESSAGES = 500
 RELAY_SECONDS_LEAST, RELAY_SECONDS_MOST = 0.005, 0.1
-GATHER_SECONDS = 0.003  # after a batch was moved: the next one grows meanwhile
+GATHER_SECONDS = 0.001  # for each message of a batch that was moved, so that in a crowd the next one grows meanwhile
+GATHER_SECONDS_MOST = 0.015
 CONSUMER_TRANSACTIONS = 10  # at once in one process: half its pool, so that timers and loops find connections
 RETRY_MESSAGES = 50
 RETRY_SECONDS_MOST = 0.5
@@ -138,7 +139,7 @@ def _relaying(bus: Bus, database: Database, state: State) -> Loop:
                 metrics.count("messages_relayed", moved)
             if moved:
                 pause = RELAY_SECONDS_LEAST
-                await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(min(moved * GATHER_SECONDS, GATHER_SECONDS_MOST))
             elif ending:
                 return
             if not ending:
