@@ -1,6 +1,6 @@
 """The verbs of bookings: request (in batches), pay again, abort, and what the messages of others set in motion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -127,7 +127,8 @@ class Bookings:
         for place, request in fresh:
             try:
                 require_live(request.hold, known.get(request.hold.id), tx.now)
-                if on_sale.get(request.hold.event_id) != "ON_SALE":
+                sale = on_sale.get(request.hold.event_id)
+                if sale is None or sale.status != "ON_SALE":
                     raise Conflict("not_on_sale", "The event is not on sale any more.", sale="cancelled")
             except Refusal as refusal:
                 results[place] = refusal
@@ -149,7 +150,7 @@ class Bookings:
                     results[place] = SeatsTaken(claims.lost[wish.booking_id])
         if made:
             by_place = dict(fresh)
-            shown = await self._begin(tx, [(new, decision) for _, new, decision in made])
+            shown = await self._begin(tx, [(new, decision) for _, new, decision in made], on_sale)
             await idempotency.record(tx, [Done(by_place[place].wanted, 202, str(new.id)) for place, new, _ in made])
             results |= {place: shown[new.id] for place, new, _ in made}
         return results
@@ -158,11 +159,12 @@ class Bookings:
         until = claim_until(hold.expires_at, tx.tenant.settings.hold_seconds, self._least_payment_seconds, tx.now)
         return seats.Wish(uuid7(), hold.event_id, tuple(hold.seat_nos), until, hold.id)
 
-    async def _begin(self, tx: Tx, made: Sequence[tuple[NewBooking, Decision]]) -> dict[UUID, Shown]:
+    async def _begin(
+        self, tx: Tx, made: Sequence[tuple[NewBooking, Decision]], on_sale: Mapping[UUID, sales.SaleRow]
+    ) -> dict[UUID, Shown]:
         """Write bookings and do what the first steps of their sagas ask for."""
         await store.insert(tx, [new for new, _ in made])
-        rows = {event_id: await sales.load(tx, event_id) for event_id in {new.event_id for new, _ in made}}
-        moved = [(_as_booking(new, rows[new.event_id], tx.now), decision) for new, decision in made]
+        moved = [(_as_booking(new, on_sale[new.event_id].sale, tx.now), decision) for new, decision in made]
         await self._executor.perform(tx, moved)
         steps = [
             Step(booking_id=booking.id, version=1, from_state=State.NEW, trigger=decision.trigger,
@@ -320,12 +322,10 @@ def _new_booking(
     return new, decision
 
 
-def _as_booking(new: NewBooking, row: sales.SaleRow | None, now: datetime) -> Booking:
-    if row is None:
-        raise LookupError(f"no sale of event {new.event_id} although its row was locked")
+def _as_booking(new: NewBooking, sale: messages.Sale, now: datetime) -> Booking:
     return Booking(
         id=new.id, reference=new.reference, owner=new.owner, hold_id=new.hold_id, event_id=new.event_id,
-        event_name=row.sale.name, venue=row.sale.venue, time_zone=row.sale.time_zone, starts_at=row.sale.starts_at,
+        event_name=sale.name, venue=sale.venue, time_zone=sale.time_zone, starts_at=sale.starts_at,
         contact_email=new.contact_email, contact_name=new.contact_name, total_minor=new.total_minor,
         currency=new.currency, hold_until=new.hold_until, created_at=now, policy=new.policy, saga=new.saga, version=1,
         lines=[

@@ -16,7 +16,7 @@ from boxoffice.kernel.valkey import Lost
 from boxoffice.seating.availability import BLOCKED, HELD, SOLD
 
 Key = tuple[UUID, UUID]
-GLANCE_SECONDS = 0.2
+GLANCE_SECONDS = 1.0
 
 
 class Snapshot(msgspec.Struct, frozen=True):

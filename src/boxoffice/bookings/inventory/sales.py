@@ -1,5 +1,6 @@
 """Sales at rest: what bookings keeps of every event it sells, fed by the messages of events."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -7,10 +8,10 @@ import msgspec
 from boxoffice import messages
 from boxoffice.kernel.database import Tx
 
-SALE = """
+SALES = """
     SELECT event_id, name, venue, time_zone, starts_at, currency, categories, opens_at, closes_at, max_seats, plan_hash,
            seats, status, sold_out, version
-      FROM sales WHERE event_id = $1
+      FROM sales WHERE event_id = ANY($1::uuid[]) ORDER BY event_id
 """
 
 
@@ -25,9 +26,16 @@ class SaleRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def load(tx: Tx, event_id: UUID) -> SaleRow | None:
-    row = await tx.db.fetchrow(SALE, event_id)
-    if row is None:
-        return None
+    row = await tx.db.fetchrow(SALES, [event_id])
+    return None if row is None else _sale_row(row)
+
+
+async def lock_shared(tx: Tx, event_ids: list[UUID]) -> dict[UUID, SaleRow]:
+    """Sales, held FOR SHARE: none of them can be cancelled until this transaction ends."""
+    return {row["event_id"]: _sale_row(row) for row in await tx.db.fetch(f"{SALES} FOR SHARE", event_ids)}
+
+
+def _sale_row(row: Any) -> SaleRow:
     sale = messages.Sale(
         event_id=row["event_id"], name=row["name"], venue=row["venue"], time_zone=row["time_zone"],
         starts_at=row["starts_at"], currency=row["currency"],
@@ -104,14 +112,6 @@ async def mark_sold_out(tx: Tx, event_id: UUID, sold_out: bool) -> int | None:
 async def is_sold_out(tx: Tx, event_id: UUID) -> bool:
     sold_out: bool = await tx.db.fetchval("SELECT sold_out FROM sales WHERE event_id = $1", event_id)
     return sold_out
-
-
-async def lock_shared(tx: Tx, event_ids: list[UUID]) -> dict[UUID, str]:
-    """The status of sales, held FOR SHARE: none of them can be cancelled until this transaction ends."""
-    rows = await tx.db.fetch(
-        "SELECT event_id, status FROM sales WHERE event_id = ANY($1::uuid[]) ORDER BY event_id FOR SHARE", event_ids
-    )
-    return {row["event_id"]: row["status"] for row in rows}
 
 
 async def keep_plan(tx: Tx, plan_hash: str, document: bytes) -> None:
