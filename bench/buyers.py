@@ -97,7 +97,7 @@ async def buy(connection: Connection, event: str, seats: int, tally: Tally) -> b
         "contact": {"email": "buyer@rush.example", "name": "A Buyer"},
     })  # fmt: skip
     key = f"Idempotency-Key: {uuid.uuid4()}\r\n"
-    status, answer = await connection.call("POST", "/api/bookings", wish, guest + key)
+    status, answer = await connection.call("POST", "/api/bookings", wish, guest + key + PATIENCE)
     if status != 202:
         tally.fail(f"book {status}")
         return False

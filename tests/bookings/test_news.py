@@ -172,3 +172,18 @@ async def test_a_client_that_leaves_is_waited_for_no_longer(till: Till) -> None:
 
     with pytest.raises(AssertionError):  # nothing is answered
         await ask(till, booking, until=gone)
+
+
+async def test_a_booking_can_wait_for_its_payment_before_it_is_answered(till: Till) -> None:
+    held = await till.hold(3)
+    asked = asyncio.create_task(till.ask_book(held["token"], key="once", headers=WAIT))
+
+    async def settled() -> bool:
+        await till.shop.settle()
+        return asked.done()
+
+    await eventually(settled)
+    answer, again = await asked, await till.ask_book(held["token"], key="once", headers=WAIT)
+
+    assert (answer.status, answer.json["status"], answer.headers["preference-applied"]) == (202, "CONFIRMED", "wait=20")
+    assert (again.json["id"], again.headers["idempotency-replayed"]) == (answer.json["id"], "true")

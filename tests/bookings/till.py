@@ -34,10 +34,13 @@ class Till:
         return answer.json
 
     async def ask_book(
-        self, token: str, *, who: Headers | None = None, key: str | None = None, method: str | None = VISA, **more: Any
-    ) -> Response:
+        self, token: str, *, who: Headers | None = None, key: str | None = None, method: str | None = VISA,
+        headers: Headers | None = None, **more: Any,
+    ) -> Response:  # fmt: skip
         body = {"hold_token": token, "contact": CONTACT} | ({"payment_method": method} if method else {}) | more
-        return await self.shop.ask("POST", "/api/bookings", body, who=who or self.buyer, key=key or str(uuid7()))
+        return await self.shop.ask(
+            "POST", "/api/bookings", body, who=who or self.buyer, key=key or str(uuid7()), headers=headers
+        )
 
     async def book(self, *seats: int, who: Headers | None = None, method: str | None = VISA) -> Any:
         """Held and booked; the payment is not made before `shop.settle()`."""

@@ -6,11 +6,13 @@ import { forgetIntent, intentKey } from "./intent";
 
 const ATTEMPTS_MAX = 8;
 const WAIT_MS = 800;
+/** Most payments have ended by then, and the next page can say how. */
+const NEWS_SECONDS = 3;
 
 export async function sendIntent(name: string, path: string, body: unknown, send: Send): Promise<Answer<Booking>> {
   const idempotencyKey = intentKey(name, body);
   for (let attempt = 1; ; attempt++) {
-    const answer = await send<Booking>(path, { method: "POST", body, idempotencyKey });
+    const answer = await send<Booking>(path, { method: "POST", body, idempotencyKey, waitSeconds: NEWS_SECONDS });
     const underWay = !answer.ok && (answer.problem.code === "in_flight" || answer.problem.status === 503);
     if (!underWay || attempt === ATTEMPTS_MAX) {
       // An answer ends the intent; silence does not: the next click must carry the same key.

@@ -195,7 +195,10 @@ class Api:
             shown = await self._bookings.request(call.tenant, request)
         except SeatsTaken as lost:
             raise await self._holding.unavailable(call.tenant, sale, held.seat_nos, lost.seat_nos) from None
-        return _booking_answer(202, shown)
+        answer = await self._news_of(call, 202, shown.booking.id, shown)
+        if shown.replayed:
+            answer.headers.update(idempotency.replayed())
+        return answer
 
     def _own_hold(self, call: Call, token: str) -> Hold:
         held = read_token(token, self._hold_secret)
@@ -218,11 +221,12 @@ class Api:
         return Answer(200, page, headers=dict(PRIVATE))
 
     async def show(self, call: Call) -> Answer:
-        booking_id = path_id(call, "booking_id")
-        shown, waited = await self._news.wait(call.tenant, call.caller.key, booking_id, call.wait)
-        answer = _booking_answer(200, shown)
-        answer.waited = waited
-        return answer
+        return await self._news_of(call, 200, path_id(call, "booking_id"), None)
+
+    async def _news_of(self, call: Call, status: int, booking_id: UUID, known: Shown | None) -> Answer:
+        shown, waited = await self._news.wait(call.tenant, call.caller.key, booking_id, call.wait, known)
+        view = views.booking_view(shown, datetime.now(UTC))
+        return Answer(status, view, headers=dict(PRIVATE), waited=waited)
 
     async def purchase(self, call: Call) -> Answer:
         """For notifications, which does not know the buyer before a booking ends."""
@@ -271,11 +275,6 @@ async def answer_once(
     answer = await idempotency.once(database, call, secret, work, render)
     answer.headers.update(PRIVATE)
     return answer
-
-
-def _booking_answer(status: int, shown: Shown) -> Answer:
-    headers = dict(PRIVATE) | (idempotency.replayed() if shown.replayed else {})
-    return Answer(status, views.booking_view(shown, datetime.now(UTC)), headers=headers)
 
 
 def _wish(body: HoldRequest) -> list[int] | Best | list[Area]:

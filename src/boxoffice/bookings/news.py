@@ -25,14 +25,16 @@ class News:
         self._show = show
         self._tick_seconds = tick_seconds
 
-    async def wait(self, tenant: Tenant, owner: str, booking_id: UUID, seconds: float) -> tuple[Shown, float]:
+    async def wait(
+        self, tenant: Tenant, owner: str, booking_id: UUID, seconds: float, known: Shown | None = None
+    ) -> tuple[Shown, float]:
         """The booking once it has moved on, or is the buyer's turn, or after `seconds`; and how long that was waited.
 
-        Raises NotFound `booking_not_found`.
+        `known` is what the buyer was about to be told. Raises NotFound `booking_not_found`.
         """
         loop, waited = asyncio.get_running_loop(), 0.0
         with self._wake.passing_bell(bell_of(booking_id)) as bell:
-            first = shown = await self._show(tenant, (owner, booking_id))
+            first = shown = known or await self._show(tenant, (owner, booking_id))
             until = loop.time() + seconds
             while shown.booking.version == first.booking.version and shown.booking.saga.moves_by_itself:
                 began = loop.time()

@@ -114,7 +114,7 @@ def routes(api: Api) -> tuple[Route, ...]:
               refusals=(*GONE, "409 seat_unavailable", "409 in_flight", "422 key_reused")),
         Route("DELETE", hold, api.release, Who.BUYER, "Give the seats back", {204: None}, refusals=GONE),
         Route("POST", "/api/bookings", api.book, Who.BUYER, "Book what is held", {202: views.BookingView},
-              body=BookingRequest, key_required=True,
+              body=BookingRequest, key_required=True, may_wait=True,
               refusals=(*STALE, "404 hold_gone", "409 in_flight", "422 key_reused", "422 unknown_payment_method")),
         Route("GET", "/api/bookings", api.list_bookings, Who.BUYER, "My bookings", {200: Page[views.BookingView]},
               query=PageQuery, also_suspended=True),
