@@ -133,7 +133,7 @@ ACTS = (
 # A death there is a death somewhere else: nothing is written.
 READS = {
     "commit app.process.Process.answers", "commit auth.api.Api.login", "commit auth.api.Api.me",
-    "commit bookings.actions.Bookings._show_batch", "commit bookings.actions.Bookings.consumer_of",
+    "commit bookings.actions.Bookings.look", "commit bookings.actions.Bookings.consumer_of",
     "commit bookings.actions.Bookings.make_inventory", "commit bookings.actions.Bookings.page",
     "commit bookings.api.Api.purchase", "commit bookings.giving_back.api.GivingBackApi._progress",
     "commit bookings.giving_back.api.GivingBackApi.preview", "commit bookings.inventory.catalogue.Catalogue._read",
