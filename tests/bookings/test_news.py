@@ -20,7 +20,7 @@ from tests.support.traffic import deliver
 from tests.support.waiting import eventually
 
 LONG, NEVER = 20, 3_600  # seconds
-WAIT = {"prefer": "wait=20"}
+WAIT = {"prefer": "wait=15"}
 
 
 class Lookout:
@@ -154,7 +154,7 @@ async def test_a_request_that_prefers_to_wait_is_told_how_it_went(till: Till) ->
 
     answer = await asked
     assert (answer.status, answer.json["status"]) == (200, "CONFIRMED")
-    assert answer.headers["preference-applied"] == "wait=20"
+    assert answer.headers["preference-applied"] == "wait=15"
 
 
 async def test_without_a_preference_the_answer_comes_at_once_and_speaks_of_none(till: Till) -> None:
@@ -185,5 +185,5 @@ async def test_a_booking_can_wait_for_its_payment_before_it_is_answered(till: Ti
     await eventually(settled)
     answer, again = await asked, await till.ask_book(held["token"], key="once", headers=WAIT)
 
-    assert (answer.status, answer.json["status"], answer.headers["preference-applied"]) == (202, "CONFIRMED", "wait=20")
+    assert (answer.status, answer.json["status"], answer.headers["preference-applied"]) == (202, "CONFIRMED", "wait=15")
     assert (again.json["id"], again.headers["idempotency-replayed"]) == (answer.json["id"], "true")

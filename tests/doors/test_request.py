@@ -162,8 +162,8 @@ async def test_any_text_is_a_search(sample: Sample, text: str) -> None:
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        (None, 0), ("", 0), ("wait=5", 5), ('respond-async, Wait = "7"; note=x, wait=9', 7), ("wait=3600", 20),
-        ("wait", 0), ("wait=-1", 0), ("wait=1.5", 0), ("wait=²", 0), ("return=minimal", 0), (f"wait={'9' * 9999}", 20),
+        (None, 0), ("", 0), ("wait=5", 5), ('respond-async, Wait = "7"; note=x, wait=9', 7), ("wait=3600", 15),
+        ("wait", 0), ("wait=-1", 0), ("wait=1.5", 0), ("wait=²", 0), ("return=minimal", 0), (f"wait={'9' * 9999}", 15),
     ],
 )  # fmt: skip
 def test_a_wish_to_wait_is_read_leniently_and_bounded(header: str | None, seconds: int) -> None:

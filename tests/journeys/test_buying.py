@@ -95,8 +95,8 @@ async def test_a_buyer_who_prefers_to_wait_is_told_of_the_tickets_by_one_answer(
     held = await platform.hold(slug, event, [0], guest=guest)
     booked = await platform.book(slug, held.json["token"], guest=guest)
 
-    path, headers = f"/api/bookings/{booked.json['id']}", {"Prefer": "wait=20"}
+    path, headers = f"/api/bookings/{booked.json['id']}", {"Prefer": "wait=15"}
     told = await platform.ask("GET", path, slug=slug, guest=guest, headers=headers)
 
     assert (told.status, told.json["status"]) == (200, "CONFIRMED")
-    assert told.headers["Preference-Applied"] == "wait=20"
+    assert told.headers["Preference-Applied"] == "wait=15"

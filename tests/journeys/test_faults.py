@@ -76,14 +76,14 @@ async def test_a_stop_answers_those_who_wait_for_news() -> None:
         )
         writer.write(f"{question}\r\n".encode())
         await reader.readuntil(b'"server_now"')  # the server has this connection in hand
-        writer.write(f"{question}Prefer: wait=20\r\n\r\n".encode())
+        writer.write(f"{question}Prefer: wait=15\r\n\r\n".encode())
         await writer.drain()
 
         stopping = asyncio.create_task(platform.stop())
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(12):
             answer = await reader.read()
         await stopping
         writer.close()
 
-    assert b"preference-applied: wait=20" in answer
+    assert b"preference-applied: wait=15" in answer
     assert b'"status":"PENDING_PAYMENT"' in answer

@@ -36,7 +36,7 @@ DEADLINE_SECONDS: Mapping[Login, float] = {"web": 10.0, "worker": 30.0}  # of on
 class Process:
     """What the services of one process are built from, and the services themselves.
 
-    `apps` leads to every service: to those of other processes through `remote`. `news` tells requests that wait for some.
+    `apps` leads to every service: to those of other processes through `remote`. `news` wakes requests that wait for it.
     """
 
     settings: Settings

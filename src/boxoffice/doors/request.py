@@ -23,7 +23,7 @@ SINGLE = frozenset(
 )  # fmt: skip
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 MOST_QUERY_FIELDS = 100
-MOST_WAIT_SECONDS = 20
+MOST_WAIT_SECONDS = 15  # less than a gateway waits for the answer of a service in another process
 VISIBLE = frozenset(string.digits + string.ascii_letters + string.punctuation)
 
 
@@ -58,7 +58,7 @@ def idempotency_key(value: str | None, required: bool) -> str | None:
 
 
 def preferred_wait(value: str | None) -> int:
-    """For how many seconds the answer may wait (`Prefer: wait=N`, RFC 7240), at most 20; what cannot be read is 0."""
+    """For how many seconds the answer may wait (`Prefer: wait=N`, RFC 7240), at most 15; what cannot be read is 0."""
     for preference in (value or "").split(","):
         name, _, seconds = preference.partition(";")[0].partition("=")
         if name.strip().lower() == "wait":
