@@ -34,11 +34,12 @@ class Booked(msgspec.Struct):
 class Connection(asyncio.Protocol):
     """One keep-alive connection to one host name, for one request at a time."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, port: int, host: str) -> None:
+        self._port = port
         self._host = host
         self._received = b""
-        self._transport: asyncio.Transport
-        self._answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
@@ -47,22 +48,27 @@ class Connection(asyncio.Protocol):
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         length = LENGTH.search(head)
-        if end and length is not None and len(body) == int(length[1]):
+        if end and self._answer is not None and len(body) == (int(length[1]) if length else 0):
             self._received = b""
             self._answer.set_result((int(head[9:12]), body))
 
     def connection_lost(self, fault: Exception | None) -> None:
-        if not self._answer.done():
+        if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError("the server hung up"))
 
     async def call(self, method: str, path: str, body: bytes = b"", headers: str = "") -> tuple[int, bytes]:
-        self._answer = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._transport is None:
+            await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        assert self._transport is not None
+        self._answer = loop.create_future()
         kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
         self._transport.write(f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{kind}{headers}\r\n".encode() + body)
         return await self._answer
 
     def close(self) -> None:
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
 
 class Tally:
@@ -116,8 +122,7 @@ async def buy(connection: Connection, event: str, seats: int, tally: Tally) -> b
 
 
 async def buyer(arguments: argparse.Namespace, until: float, tally: Tally) -> None:
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: Connection(arguments.host), "127.0.0.1", arguments.port)
+    connection = Connection(arguments.port, arguments.host)
     while time.perf_counter() < until and await buy(connection, arguments.event, arguments.seats, tally):
         pass
     connection.close()
