@@ -1,12 +1,11 @@
 """Parts fail while people buy."""
 
-import asyncio
 import os
 import signal
 
 import aiohttp
 
-from tests.support.platform import OPERATOR, PASSWORD, Platform, running_platform
+from tests.support.platform import Platform
 from tests.support.waiting import eventually
 
 
@@ -60,30 +59,3 @@ async def test_the_admin_port_tells_of_health_and_of_the_traffic_of_all_processe
     assert f'tenant_requests_total{{code_class="2xx",tenant="{slug}"}}' in told
     assert 'messages_handled_total{group="bookings",outcome="done"}' in told
     assert 'pool_connections_in_use{process="web"}' in told
-
-
-async def test_a_stop_answers_those_who_wait_for_news() -> None:
-    async with running_platform() as platform:
-        await platform.command("operator", "create", OPERATOR, "--password", PASSWORD)
-        slug = await platform.tenant()
-        guest = await platform.guest(slug)
-        held = await platform.hold(slug, await platform.event(slug), [0], guest=guest)
-        booked = await platform.book(slug, held.json["token"], guest=guest, method="pm_sim_never")
-        reader, writer = await asyncio.open_connection("127.0.0.1", platform.port)
-        question = (
-            f"GET /api/bookings/{booked.json['id']} HTTP/1.1\r\nHost: {slug}.localhost:{platform.port}\r\n"
-            f"Guest-Token: {guest}\r\n"
-        )
-        writer.write(f"{question}\r\n".encode())
-        await reader.readuntil(b'"server_now"')  # the server has this connection in hand
-        writer.write(f"{question}Prefer: wait=15\r\n\r\n".encode())
-        await writer.drain()
-
-        stopping = asyncio.create_task(platform.stop())
-        async with asyncio.timeout(12):
-            answer = await reader.read()
-        await stopping
-        writer.close()
-
-    assert b"preference-applied: wait=15" in answer
-    assert b'"status":"PENDING_PAYMENT"' in answer
