@@ -1,6 +1,8 @@
 """Charges: each outcome becomes one fact, and nothing is assumed about an answer that did not come."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,8 @@ from boxoffice.messages import PaymentActionRequired, PaymentCancelled, PaymentC
 from boxoffice.payments import actions, store
 from boxoffice.payments.actions import CHARGE, SETTLE
 from boxoffice.payments.domain import ChargeName, Outcome, Result, Status
+from boxoffice.payments.provider import Charge
+from boxoffice.payments.simulated import Delays, Simulator
 from tests.payments.conftest import AMOUNT, Desk
 from tests.support.traffic import armed, run_due
 
@@ -194,3 +198,26 @@ async def test_a_settled_payment_leaves_no_timer(desk: Desk) -> None:
 
     assert await run_due(desk.database, desk.tenant, SETTLE, desk.charging.settle) == []
     assert await run_due(desk.database, desk.tenant, CHARGE, desk.charging.charge) == []
+
+
+class Deaf(Simulator):
+    """A bank that nobody can reach."""
+
+    async def lookup(self, charges: Sequence[Charge]) -> Mapping[str, Result]:
+        raise ConnectionResetError
+
+
+async def test_a_notice_of_a_late_capture_is_followed_until_the_bank_answers(desk: Desk) -> None:
+    booking_id = await desk.pay("pm_sim_captured_late")
+    await desk.simulator.capture_due()
+    await desk.notice(booking_id)
+    bank = Deaf(desk.database, b"s" * 32, Delays())
+    unheard = replace(desk.charging, providers={"simulated": lambda _: bank})
+
+    await run_due(desk.database, desk.tenant, SETTLE, unheard.settle)
+    await desk.settle()
+
+    assert (await desk.payment(booking_id)).status is Status.CAPTURED
+    assert [type(message) for message in await desk.told()] == [PaymentFailed, PaymentCompleted]
+    async with desk.database.transaction(desk.tenant) as tx:
+        assert await armed(tx, desk.tenant, SETTLE) == []

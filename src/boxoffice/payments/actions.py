@@ -142,7 +142,8 @@ async def record(tx: Tx, due: Sequence[Due], results: Mapping[UUID, Result], fir
             _tell(tx, current, None)
         if status is Status.CAPTURED:
             entries += capture_entries(current)
-        if current.status not in SETTLED and payment.id in done:  # else somebody armed an earlier question meanwhile
+        unsure = current.status not in SETTLED or result.outcome is Outcome.NO_ANSWER  # to a notice of a late capture
+        if unsure and payment.id in done:  # else somebody armed an earlier question meanwhile
             current = _ask_again(tx, current, result.outcome, first_pause)
         if current is not payment:
             changed.append(current)
