@@ -15,7 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from statistics import mean
 from uuid import UUID
 
 import asyncpg
@@ -33,34 +35,40 @@ CHECKED = [invariant for invariant in OF_TENANT if invariant.name in ROWS]
 async def in_action(folder: Path, arguments: argparse.Namespace) -> None:
     """Claims through the action."""
     async with claims.hall(folder) as hall:
-        await reference.prepare(hall.database_url, folder)
-        before = await reference.transactions_per_second(hall.database_url, folder, arguments.reference, 1)
+        measure = partial(measured, hall.database_url, folder, arguments.reference)
+        references = await measure(1)
         tally = await hall.contend(arguments.action, folder / "action.jsonl")
-        after = await reference.transactions_per_second(hall.database_url, folder, arguments.reference, 2)
-        report("through the action", tally, before, after)
+        report("through the action", tally, references + await measure(2))
         await check(hall.database_url, hall.tenant.id, hall.tenant.schema, [folder / "action.jsonl"])
 
 
 async def over_http(folder: Path, arguments: argparse.Namespace) -> None:
     """Claims through the doors of two web processes."""
     async with doors.open_sale(folder, arguments.port) as sale:
-        await reference.prepare(sale.database_url, folder)
-        before = await reference.transactions_per_second(sale.database_url, folder, arguments.reference, 1)
+        measure = partial(measured, sale.database_url, folder, arguments.reference)
+        references = await measure(1)
         files = [folder / f"http-{number}.jsonl" for number in range(doors.PROCESSES)]
         tally = await doors.contend(sale, arguments.http, files)
-        after = await reference.transactions_per_second(sale.database_url, folder, arguments.reference, 2)
-        report("over HTTP, two web processes", tally, before, after)
+        report("over HTTP, two web processes", tally, references + await measure(2))
         await check(sale.database_url, sale.tenant_id, doors.SCHEMA, files)
 
 
-def report(what: str, tally: Tally, *references: float) -> None:
-    tps = sum(references) / len(references)
+async def measured(database_url: str, folder: Path, seconds: int, run: int) -> list[float]:
+    """What pgbench manages now; nothing if it is not asked for."""
+    if not seconds:
+        return []
+    await reference.prepare(database_url, folder)
+    return [await reference.transactions_per_second(database_url, folder, seconds, run)]
+
+
+def report(what: str, tally: Tally, references: Sequence[float]) -> None:
     print(f"{what}")
     print(f"  claims     {tally.won + tally.refused}: {tally.won} won, {tally.refused} refused, {tally.rate:.0f}/s")
     if tally.other:
         print(f"  besides    {', '.join(f'{count} × {name}' for name, count in sorted(tally.other.items()))}")
-    print(f"  pgbench    {', '.join(f'{each:.0f}' for each in references)} transactions/s")
-    print(f"  ratio      {tally.rate / tps:.3f} of pgbench", flush=True)
+    if references:
+        print(f"  pgbench    {', '.join(f'{each:.0f}' for each in references)} transactions/s")
+        print(f"  ratio      {tally.rate / mean(references):.3f} of pgbench", flush=True)
 
 
 async def check(database_url: str, tenant_id: UUID, schema: str, files: Sequence[Path]) -> None:
@@ -91,7 +99,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--action", type=int, default=1_000_000, help="claims through the action")
     parser.add_argument("--http", type=int, default=100_000, help="claims over HTTP")
-    parser.add_argument("--reference", type=int, default=5, help="seconds of pgbench before and after each")
+    parser.add_argument("--reference", type=int, default=5, help="seconds of pgbench around each; 0: none")
     parser.add_argument("--port", type=int, default=18_410)
     return parser.parse_args(words)
 
