@@ -19,7 +19,7 @@ from tests.support.machines import Machine, awaited
 
 KEYS = ("k1", "k2", "k3")
 EXPIRE = "UPDATE platform.idempotency SET expires_at = now() - interval '1 second' WHERE scope = $1"
-slots = st.integers(0, 2)
+which = st.integers(0, 2)
 batches = st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(["one body", "another"])), min_size=1, max_size=3)
 
 
@@ -47,21 +47,21 @@ class Keys(Machine):
         self.database, self.tenant = database, tenant
         self.scope = f"user:{uuid7()} POST /api/bookings"
         self.kept: dict[str, tuple[bytes, str]] = {}
-        self.open: dict[int, Open] = {}
+        self.open: list[Open] = []
 
-    @rule(slot=slots)
+    @precondition(lambda self: len(self.open) < 3)
+    @rule()
     @awaited
-    async def begin(self, slot: int) -> None:
-        if slot not in self.open:
-            door = self.database.transaction(self.tenant)
-            self.open[slot] = Open(door, await door.__aenter__())
+    async def begin(self) -> None:
+        door = self.database.transaction(self.tenant)
+        self.open.append(Open(door, await door.__aenter__()))
 
-    @rule(slot=slots, batch=batches)
+    @precondition(lambda self: any(not run.asked for run in self.open))
+    @rule(number=which, batch=batches)
     @awaited
-    async def claim(self, slot: int, batch: list[tuple[str, str]]) -> None:
-        run = self.open.get(slot)
-        if run is None or run.asked:
-            return
+    async def claim(self, number: int, batch: list[tuple[str, str]]) -> None:
+        able = [run for run in self.open if not run.asked]
+        run = able[number % len(able)]
         wanted = [Wanted(self.scope, key, body.encode()) for key, body in batch]
         expected = self._expected(run, wanted)
 
@@ -72,7 +72,7 @@ class Keys(Machine):
         run.new = [request for request, outcome in zip(wanted, outcomes, strict=True) if outcome == New()]
 
     def _expected(self, run: Open, wanted: list[Wanted]) -> list[Outcome]:
-        elsewhere = set[str]().union(*(other.locks for other in self.open.values() if other is not run))
+        elsewhere = set[str]().union(*(other.locks for other in self.open if other is not run))
         run.locks |= {request.key for request in wanted} - elsewhere
         outcomes: list[Outcome] = []
         running: set[str] = set()
@@ -87,31 +87,29 @@ class Keys(Machine):
                 outcomes.append(New())
         return outcomes
 
-    @rule(slot=slots)
+    @precondition(lambda self: any(run.new for run in self.open))
+    @rule(number=which)
     @awaited
-    async def record(self, slot: int) -> None:
-        run = self.open.get(slot)
-        if run is None:
-            return
+    async def record(self, number: int) -> None:
+        able = [run for run in self.open if run.new]
+        run = able[number % len(able)]
         done = [Done(request, 202, f"booking-{uuid7()}") for request in run.new]
         await idempotency.record(run.tx, done)
         run.recorded = {each.wanted.key: (each.wanted.fingerprint, each.resource) for each in done}
         run.new = []
 
-    @rule(slot=slots)
+    @precondition(lambda self: self.open)
+    @rule(number=which, commits=st.booleans())
     @awaited
-    async def commit(self, slot: int) -> None:
-        if run := self.open.pop(slot, None):
+    async def end(self, number: int, commits: bool) -> None:
+        run = self.open.pop(number % len(self.open))
+        if commits:
             await run.door.__aexit__(None, None, None)
             self.kept |= run.recorded
-
-    @rule(slot=slots)
-    @awaited
-    async def roll_back(self, slot: int) -> None:
-        if run := self.open.pop(slot, None):
+        else:
             await self._undo(run)
 
-    @precondition(lambda self: not any(run.recorded for run in self.open.values()))
+    @precondition(lambda self: not any(run.recorded for run in self.open))
     @rule()
     @awaited
     async def a_day_passes(self) -> None:
@@ -119,7 +117,7 @@ class Keys(Machine):
             await tx.db.execute(EXPIRE, self.scope)
         self.kept.clear()
 
-    @precondition(lambda self: not any(run.recorded for run in self.open.values()))
+    @precondition(lambda self: not any(run.recorded for run in self.open))
     @rule()
     @awaited
     async def sweep(self) -> None:
@@ -128,7 +126,7 @@ class Keys(Machine):
 
     @awaited
     async def _close(self) -> None:
-        for run in self.open.values():
+        for run in self.open:
             await self._undo(run)
 
     async def _undo(self, run: Open) -> None:
@@ -141,4 +139,4 @@ class Keys(Machine):
 
 @pytest.mark.prove
 async def test_keys_do_what_the_model_says(database: Database, tenant: Tenant) -> None:
-    await machines.run(partial(Keys, database, tenant), examples=40, steps=30)
+    await machines.run(partial(Keys, database, tenant), examples=60, steps=40)
