@@ -10,6 +10,7 @@ from boxoffice.doors.keys import Keyring
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.kernel.valkey import connect
+from boxoffice.remote.discovery import read
 from boxoffice.run import read_roles
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
@@ -57,6 +58,19 @@ def test_only_services_that_work_between_requests_have_a_worker_s_part(tmp_path:
     ]
 
     assert tuple(working) == WORKERS
+
+
+def test_the_procfile_runs_every_service_and_finds_it_where_the_others_look() -> None:
+    entries = [line.split(" run ")[1].split() for line in Path("Procfile").read_text().splitlines() if " run " in line]
+    environment = dict(
+        line.split("=", 1) for line in Path("deploy/services.env").read_text().splitlines() if line[0] != "#"
+    )
+    written = read(environment["BOXOFFICE_DISCOVERY"])
+    roles = [read_roles([role for role in entry if role[0] != "-" and not role.isdigit()]) for entry in entries]
+
+    assert {each.serving for each in roles} - {None} == {"gateway", *SERVICES}
+    assert {name for each in roles for name in each.working} == set(WORKERS)
+    assert all(written.addresses(name) for name in SERVICES)
 
 
 def test_roles_are_read_from_names() -> None:

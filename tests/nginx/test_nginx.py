@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from boxoffice.embedded.certificates import certificates
-from boxoffice.embedded.nginx import PLACEHOLDER, TEMPLATE, render
-from boxoffice.storefront.service import BUILT
+from boxoffice.embedded.nginx import BUILT, PLACEHOLDER, TEMPLATE, render
 from tests.nginx.conftest import DOMAIN, Street, read_answer
 
 HOST = f"acme.{DOMAIN}"

@@ -8,12 +8,12 @@ read about the services without running any.
 from boxoffice.app.chores import create_operator, create_tenant, doctor, migrate, seed
 from boxoffice.app.described import described_services, openapi
 from boxoffice.app.process import Process, first_address, process
-from boxoffice.app.services import SERVICES, WORKERS, demo_slugs, origin
+from boxoffice.app.services import SERVICES, WORKERS, origin
 from boxoffice.app.web import Served, gateway_alone, service, web
 from boxoffice.app.working import run_worker
 
 __all__ = [
-    "SERVICES", "WORKERS", "Process", "Served", "create_operator", "create_tenant", "demo_slugs", "described_services",
+    "SERVICES", "WORKERS", "Process", "Served", "create_operator", "create_tenant", "described_services",
     "doctor", "first_address", "gateway_alone", "migrate", "openapi", "origin", "process", "run_worker", "seed",
     "service", "web",
 ]  # fmt: skip

@@ -130,11 +130,6 @@ def origin(settings: Settings) -> str:
     return settings.public_url or f"http://{{slug}}.{settings.domain}:{settings.port}"
 
 
-def demo_slugs(settings: Settings) -> tuple[str, ...]:
-    """The demo's tenants; none without the demo."""
-    return tuple(tenant.slug for tenant in TENANTS) if settings.demo else ()
-
-
 def demo_shops(settings: Settings) -> dict[str, str]:
     """The demo's tenants, name to URL; none without the demo."""
     tenants = TENANTS if settings.demo else ()

@@ -8,14 +8,15 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from boxoffice import app
+from boxoffice import storefront
+from boxoffice.demo.people import TENANTS
 from boxoffice.embedded.account import server_account
 from boxoffice.embedded.certificates import Certificates, certificates
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
-from boxoffice.storefront.service import BUILT
 
 TEMPLATE = Path(__file__).parents[3] / "deploy" / "nginx" / "nginx.conf.template"
+BUILT = Path(storefront.__path__[0]) / "assets"
 PLACEHOLDER = re.compile(r"@([A-Z]+)@")
 CONNECTIONS = 400  # of one address at once; every host of a house shares one
 SEARCHED = f"{os.defpath}:/usr/sbin:/usr/local/sbin"  # where distributions put it
@@ -51,7 +52,8 @@ def configure(settings: Settings, listen: str, gateway: str) -> Path:
 
 def own_certificates(settings: Settings) -> Certificates:
     """Those of this installation. Wildcards directly under a top-level name count nowhere, so the demo is named."""
-    return certificates(settings.data / "secrets" / "tls", settings.domain, ("platform", *app.demo_slugs(settings)))
+    demo = [tenant.slug for tenant in TENANTS] if settings.demo else []
+    return certificates(settings.data / "secrets" / "tls", settings.domain, ("platform", *demo))
 
 
 def _values(settings: Settings, run: Path, listen: str, gateway: str, tls: Certificates) -> Mapping[str, str]:
