@@ -14,12 +14,12 @@ import uvloop
 
 from boxoffice import app
 from boxoffice.gateway.protocol import EdgeProtocol
-from boxoffice.kernel.health import Check
 from boxoffice.kernel.worker import State
 from boxoffice.remote.entrance import NOTICE_SECONDS
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 from boxoffice.telemetry import logs
+from boxoffice.telemetry.health import Check
 
 DRAIN_SECONDS = 20
 BACKLOG = 2048

@@ -170,7 +170,7 @@ async def test_head_and_body_of_an_answer_leave_in_one_piece() -> None:
 
     transport.write(b"head ")
     transport.write(b"body")
-    await asyncio.sleep(0)
+    await eventually(lambda: wire.writes)
     transport.write(b"next")
     transport.close()
 

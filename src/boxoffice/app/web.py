@@ -16,12 +16,12 @@ from boxoffice.gateway.steps import Gate
 from boxoffice.kernel.caller import Caller
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.gauges import watch_pool
-from boxoffice.kernel.health import Check
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.wake import Wake
 from boxoffice.remote.entrance import Entrance, parting
 from boxoffice.settings import Settings
 from boxoffice.storefront import service as storefront
+from boxoffice.telemetry.health import Check
 
 
 class Served:

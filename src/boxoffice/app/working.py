@@ -8,10 +8,10 @@ from boxoffice.app.bus import open_bus
 from boxoffice.app.process import process
 from boxoffice.kernel import idempotency, worker
 from boxoffice.kernel.gauges import Sampler, watch_pool
-from boxoffice.kernel.health import Health, serve
 from boxoffice.kernel.retries import Policy
 from boxoffice.messages import TOPICS
 from boxoffice.settings import Settings
+from boxoffice.telemetry.health import Health, serve
 
 
 async def run_worker(

@@ -10,8 +10,8 @@ from boxoffice.doors.identity import Verifier, invalid_token
 from boxoffice.doors.request import Receive, Scope, Send
 from boxoffice.kernel.caller import Kind
 from boxoffice.kernel.errors import Refusal
-from boxoffice.kernel.health import Check, Health
 from boxoffice.remote.upstream import ANSWER_SECONDS, PASS
+from boxoffice.telemetry.health import Check, Health
 
 NOTICE_SECONDS = 1.0  # how long a process that is to end goes on serving, and says with every answer that it leaves
 INSIDE = ("/health/", "/metrics")

@@ -1,1 +1,1 @@
-"""What operators see: logs, metrics, traces. It stands below everything else and knows nothing of it."""
+"""What operators see: logs, metrics, traces, health. It stands below everything else and knows nothing of it."""
