@@ -218,6 +218,6 @@ async def test_a_notice_of_a_late_capture_is_followed_until_the_bank_answers(des
     await desk.settle()
 
     assert (await desk.payment(booking_id)).status is Status.CAPTURED
-    assert [type(message) for message in await desk.told()] == [PaymentFailed, PaymentCompleted]
+    assert [type(message).__name__ for message in await desk.told()] == ["PaymentFailed", "PaymentCompleted"]
     async with desk.database.transaction(desk.tenant) as tx:
         assert await armed(tx, desk.tenant, SETTLE) == []
