@@ -20,7 +20,7 @@ from boxoffice.kernel.wake import rest
 READ_MESSAGES = 500
 PORTION_BYTES = 8_000_000
 AHEAD_MESSAGES, AHEAD_BYTES = 1_000, 8_000_000  # read ahead at the most: then the partitions rest until half is gone
-POLL_SECONDS = 0.1
+POLL_SECONDS, BUSY_POLL_SECONDS = 0.1, 0.005  # busy: work is in hand, whose commit is to leave at once
 GIVE_WAY_SECONDS = 10.0  # how long a rebalance waits for work in hand
 COMMIT_SECONDS_MAX = 20.0
 RESTART_SECONDS = 0.5
@@ -49,6 +49,7 @@ class Commit:
 
     offsets: dict[Partition, int]
     answer: "asyncio.Future[list[Partition]]"
+    sent: bool = False
 
     def positions(self) -> list[TopicPartition]:
         return [TopicPartition(topic, part, offset) for (topic, part), offset in self.offsets.items()]
@@ -73,7 +74,6 @@ class KafkaMember:
         self._resting = False
         self._asked: Commit | None = None
         self._trouble: KafkaError | None = None
-        self._consumer: Consumer | None = None
         self._thread = threading.Thread(target=self._live, name=f"kafka-{group}", daemon=True)
         self._thread.start()
 
@@ -120,8 +120,6 @@ class KafkaMember:
             if not offsets:
                 return lost
             self._asked = commit = Commit(offsets, self._loop.create_future())
-            if self._consumer is not None:
-                self._consumer.commit(offsets=commit.positions(), asynchronous=True)
             self._lock.notify_all()  # a rebalance may wait for this
         refused = await asyncio.wait_for(commit.answer, COMMIT_SECONDS_MAX)
         with self._lock:
@@ -154,7 +152,7 @@ class KafkaMember:
         """Consume; a client that can go on no more is replaced by a new one."""
         while not self._closing.is_set():
             try:
-                self._consumer = consumer = Consumer(self._options)
+                consumer = Consumer(self._options)
                 try:
                     consumer.subscribe(
                         self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -171,7 +169,8 @@ class KafkaMember:
     def _turn(self, consumer: Consumer) -> None:
         self._do_seeks(consumer)
         self._rest_or_read(consumer)
-        first = consumer.poll(POLL_SECONDS)
+        self._send_commit(consumer)
+        first = consumer.poll(POLL_SECONDS if not self._in_hand(list(self._held)) else BUSY_POLL_SECONDS)
         if first is not None:
             self._keep([first, *consumer.consume(READ_MESSAGES, 0)])
 
@@ -230,9 +229,18 @@ class KafkaMember:
                     self._held[partition].ahead.clear()
             if not self._closing.is_set():
                 self._lock.wait_for(lambda: self._asked is not None or not self._in_hand(leaving), GIVE_WAY_SECONDS)
-            # A commit that is on its way precedes our leaving; to wait here for its answer could wait for ourselves.
             for partition in leaving:
                 self._held.pop(partition, None)
+        self._send_commit(consumer)  # it precedes our leaving; to wait here for its answer could wait for ourselves
+
+    def _send_commit(self, consumer: Consumer) -> None:
+        """On this thread only, and without the lock: a call from another waits while this one is in a rebalance."""
+        with self._lock:
+            commit = self._asked
+            if commit is None or commit.sent:
+                return
+            commit.sent = True
+        consumer.commit(offsets=commit.positions(), asynchronous=True)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget([(each.topic, each.partition) for each in partitions])
