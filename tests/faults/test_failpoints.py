@@ -142,6 +142,7 @@ READS = {
     "commit bookings.monitor.api.MonitorApi._find", "commit bookings.monitor.api.MonitorApi._find:2",
     "commit bookings.monitor.api.MonitorApi._items", "commit bookings.monitor.api.MonitorApi.list_sagas",
     "commit bookings.monitor.reconciliation.Reconciliation.page", "commit bookings.monitor.store.stuck_of_all",
+    "commit bookings.orders.api.OrdersApi.list_orders",
     "commit bookings.ticketing.Ticketing.tickets", "commit events.api.Api.cancellation",
     "commit events.api.Api.list_events", "commit events.api.Api.plan", "commit events.api.Api.plan_for_peers",
     "commit events.api.Api.show", "commit kernel.bus.pglog.PgLog._learn_topics", "commit kernel.bus.pglog.PgLog.lag",
@@ -161,6 +162,13 @@ COMMANDS = {
     "commit app.chores.create_operator", "commit kernel.bus.pglog.PgLog.seek", "commit seeding._seed_programme",
     "commit seeding._seed_programme:2", "commit seeding.seed", "commit seeding.seed:2",
     "commit tenants.onboarding.Onboarding.create",
+}  # fmt: skip
+
+# Only a platform on Kafka passes these, and none does here: the bus's conformance suite holds the adapter to its word.
+ON_KAFKA = {
+    "commit kafka.bus.KafkaBus._do_seeks", "commit kafka.bus.KafkaBus._do_seeks:2", "commit kafka.bus.KafkaBus.seek",
+    "commit kafka.bus.KafkaBus.seek:2", "commit kafka.relay.Relay._read", "commit kafka.relay.Relay._renew",
+    "commit kafka.relay.Relay.close", "commit kafka.relay.Relay.move",
 }  # fmt: skip
 
 SWEEP = [
@@ -186,9 +194,10 @@ async def stage() -> AsyncIterator[Stage]:
 def test_every_failpoint_has_a_story() -> None:
     told = {point for act in ACTS for point in act.points}
 
-    assert found() - told - READS - COMMANDS == set()
-    assert (told | READS | COMMANDS) - found() == set()
-    assert told & (READS | COMMANDS) == set()
+    excused = READS | COMMANDS | ON_KAFKA
+    assert found() - told - excused == set()
+    assert (told | excused) - found() == set()
+    assert told & excused == set()
 
 
 @pytest.mark.parametrize(

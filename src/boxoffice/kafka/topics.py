@@ -185,5 +185,5 @@ def _judge(error: KafkaError, topic: str) -> None:
     if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
         return
     if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
-        raise NotAllowed(f"the topic {topic} is missing and this user may not make it: run `boxoffice bus topics`")
+        raise NotAllowed(f"the topic {topic} is missing, and this user may not make it: make it as one who may")
     raise KafkaException(error)
