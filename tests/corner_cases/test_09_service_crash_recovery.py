@@ -39,20 +39,21 @@ async def answering(platform: Platform, slug: str) -> None:
 async def test_sagas_whose_processes_died_go_on_are_charged_once_or_are_compensated(
     platform: Platform, tenant_with: TenantWith, db: asyncpg.Connection
 ) -> None:
-    slug = await tenant_with(hold_seconds=1)
-    event = await platform.event(slug)
-    unpaid = await Crowd.gather(platform, slug, event, [0, 1], ["pm_sim_never"])
+    hasty, patient = await tenant_with(hold_seconds=1), await tenant_with(hold_seconds=120)
+    short, long = await platform.event(hasty), await platform.event(patient)
+    unpaid = await Crowd.gather(platform, hasty, short, [0, 1], ["pm_sim_never"])
     await unpaid.buy()
-    paying = await Crowd.gather(platform, slug, event, [2], ["pm_card_visa"])
+    paying = await Crowd.gather(platform, patient, long, [2], ["pm_card_visa"])
 
-    async with nobody_writes_payments(platform, slug):
+    async with nobody_writes_payments(platform, patient):
         await paying.buy()
         await eventually(lambda: waiting_for_locks(db, "worker"))
         await kill(ours(platform))
-    await answering(platform, slug)
-    await at_rest(platform, slug)
+    await answering(platform, hasty)
+    await at_rest(platform, hasty)
+    await at_rest(platform, patient)
 
     assert list((await paying.statuses()).values()) == ["CONFIRMED"]
-    assert await db.fetchval(CHARGES, slug) == 1
+    assert await db.fetchval(CHARGES, patient) == 1
     assert list((await unpaid.statuses()).values()) == ["EXPIRED"] * 2
-    assert (await platform.hold(slug, event, [0, 1])).status == 201
+    assert (await platform.hold(hasty, short, [0, 1])).status == 201
