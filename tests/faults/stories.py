@@ -344,8 +344,10 @@ async def given_up_and_sent_again(stage: Stage) -> None:
 
 
 async def _notice(stage: Stage, order: Order, condition: str) -> str | None:
+    """The notice about this order, once the condition holds of it."""
     async with stage.superuser() as db:
         found: str | None = await db.fetchval(
-            f'SELECT id::text FROM "tenant_{order.slug}".notifications WHERE {condition} ORDER BY id DESC LIMIT 1'
+            f'SELECT id::text FROM "tenant_{order.slug}".notifications WHERE strpos(payload::text, $1) > 0 AND {condition}',
+            order.id,
         )
     return found

@@ -67,7 +67,7 @@ class Mortal(Platform):
         await self._servers.stop()
 
     async def live(self, failpoint: str = "", **settings: str) -> None:
-        """Be born, to die at a point; then to be born again, and to live."""
+        """Be born, to die at a point; then to be born again, and to live. Who ends in good order has yet to die."""
         own = {f"BOXOFFICE_{name.upper()}": value for name, value in settings.items()}
         assert self._nursery.stdin is not None
         assert self._nursery.stdout is not None
@@ -84,8 +84,9 @@ class Mortal(Platform):
         ended.set()
         if code == KILLED:
             self.deaths.append(failpoint)
-        if code in (KILLED, 0):
             await self.live(**settings)
+        elif code == 0:
+            await self.live(failpoint, **settings)
 
     def interrupt(self) -> None:
         """Ask it to end, in good order; it is born again."""
