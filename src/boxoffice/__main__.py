@@ -51,14 +51,17 @@ def run(
         typer.Argument(help="web and worker (all services in each); or gateway, a service, a service's -worker."),
     ],
     port: Annotated[int | None, typer.Option(help="Where it listens, if not where BOXOFFICE_DISCOVERY says.")] = None,
+    admin_port: Annotated[int | None, typer.Option(help="Where a gateway tells of its health and metrics.")] = None,
     fd: Annotated[int | None, typer.Option(help="Inherited listening socket.", hidden=True)] = None,
     lifeline: Annotated[int | None, typer.Option(help="Pipe that closes with our supervisor.", hidden=True)] = None,
+    ready: Annotated[int | None, typer.Option(help="Pipe to say that we are ready.", hidden=True)] = None,
 ) -> None:
     """Start one process of the platform; BOXOFFICE_DATABASE_URL and BOXOFFICE_VALKEY_URL say where the servers are."""
+    from boxoffice.run import Given
     from boxoffice.run import run as start
     from boxoffice.settings import read_settings
 
-    start(read_settings(), roles, port=port, listening_fd=fd, lifeline_fd=lifeline)
+    start(read_settings(), roles, Given(port, admin_port, fd, lifeline, ready))
 
 
 @cli.command()

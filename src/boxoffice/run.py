@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import uvicorn
@@ -19,10 +19,11 @@ from boxoffice.remote.entrance import NOTICE_SECONDS
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 from boxoffice.telemetry import logs
-from boxoffice.telemetry.health import Check
+from boxoffice.telemetry.health import Check, Health, serve
 
 DRAIN_SECONDS = 20
 BACKLOG = 2048
+READY_POLL_SECONDS = 0.05
 # Hundreds of requests in flight are garbage to nobody: young objects are looked through less often than by default.
 GARBAGE_THRESHOLDS = (20_000, 20, 20)
 WORKER = "-worker"  # payments-worker: what the worker does for payments
@@ -58,36 +59,39 @@ def read_roles(names: Sequence[str]) -> Roles:
     return Roles(serving[0] if serving else None, tuple(working))
 
 
-def run(
-    settings: Settings,
-    names: Sequence[str],
-    *,
-    listening_fd: int | None,
-    lifeline_fd: int | None,
-    port: int | None = None,
-) -> None:
+@dataclass(frozen=True)
+class Given:
+    """What whoever starts us hands over: ports to listen on, or descriptors that are open already."""
+
+    port: int | None = None
+    admin_port: int | None = None
+    listening_fd: int | None = None
+    lifeline_fd: int | None = None
+    ready_fd: int | None = None
+
+
+def run(settings: Settings, names: Sequence[str], given: Given) -> None:
     roles = read_roles(names)
     if not (settings.database_url and settings.valkey_url):
         raise StartupProblem(
             "set BOXOFFICE_DATABASE_URL and BOXOFFICE_VALKEY_URL to the servers, or let `boxoffice up` start all"
         )
     logs.configure(" ".join(names), settings.log_format)
-    uvloop.run(_run(settings, roles, port, listening_fd, lifeline_fd))
+    uvloop.run(_run(settings, roles, given))
 
 
-async def _run(
-    settings: Settings, roles: Roles, port: int | None, listening_fd: int | None, lifeline_fd: int | None
-) -> None:
+async def _run(settings: Settings, roles: Roles, given: Given) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    if lifeline_fd is not None:
-        loop.add_reader(lifeline_fd, _supervisor_died, loop, lifeline_fd, stop)
+    if given.lifeline_fd is not None:
+        loop.add_reader(given.lifeline_fd, _supervisor_died, loop, given.lifeline_fd, stop)
     gc.freeze()  # what is imported by now stays: no collection need look at it again
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    listening = _listening(settings, roles, port, listening_fd)
+    listening = _listening(settings, roles, given)
     state = State()
+    ready: list[Callable[[], bool]] = []
 
     async def works() -> bool:
         return not state.problems()
@@ -95,12 +99,29 @@ async def _run(
     async with asyncio.TaskGroup() as tasks:
         if roles.serving is not None:
             served = _served(settings, roles.serving, {"worker": works} if roles.working else {})
-            tasks.create_task(_serve(roles.serving, served, listening, stop))
+            server = _server(roles.serving, served)
+            ready.append(lambda: server.started)
+            admin = _bound("127.0.0.1", given.admin_port) if given.admin_port else None
+            tasks.create_task(_serve(roles.serving, server, served, listening, stop, admin))
         if roles.working:
+            ready.append(lambda: not state.problems())
             admin = listening if roles.serving is None else None
             if roles.serving == "web":
                 admin = _bound("127.0.0.1", settings.admin_port)
             tasks.create_task(app.run_worker(settings, stop, roles.working, state, admin))
+        if given.ready_fd is not None:
+            tasks.create_task(_tell_when(ready, given.ready_fd, stop))
+
+
+async def _tell_when(ready: Sequence[Callable[[], bool]], ready_fd: int, stop: asyncio.Event) -> None:
+    """A byte in the supervisor's pipe says that we are ready; an end without one, that we never were."""
+    while not stop.is_set():
+        if all(is_ready() for is_ready in ready):
+            os.write(ready_fd, b"1")
+            break
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), READY_POLL_SECONDS)
+    os.close(ready_fd)
 
 
 def _supervisor_died(loop: asyncio.AbstractEventLoop, lifeline_fd: int, stop: asyncio.Event) -> None:
@@ -110,7 +131,7 @@ def _supervisor_died(loop: asyncio.AbstractEventLoop, lifeline_fd: int, stop: as
     stop.set()
 
 
-async def _serve(role: str, served: app.Served, listening: socket.socket, stop: asyncio.Event) -> None:
+def _server(role: str, served: app.Served) -> "WebServer":
     config = uvicorn.Config(
         served,
         http="httptools" if role in app.SERVICES else EdgeProtocol,
@@ -123,12 +144,23 @@ async def _serve(role: str, served: app.Served, listening: socket.socket, stop: 
         timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=BACKLOG,
     )
-    server = WebServer(config)
+    return WebServer(config)
+
+
+async def _serve(
+    role: str, server: "WebServer", served: app.Served, listening: socket.socket, stop: asyncio.Event,
+    admin: socket.socket | None,
+) -> None:  # fmt: skip
+    """Serve until `stop`; health and metrics on `admin` meanwhile, and while what has begun is finished."""
+    gone = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
+        if admin is not None:
+            tasks.create_task(serve(Health({role: served.is_ready}), admin, gone))
         serving = tasks.create_task(server.serve(sockets=[listening]))
         stopping = tasks.create_task(_stop_when(stop, server, served, 0.0 if role == "web" else NOTICE_SECONDS))
         await serving
         stopping.cancel()
+        gone.set()
     if not server.started:
         raise StartupProblem(f"the {role} process could not start; the log says why")
     stop.set()
@@ -156,15 +188,15 @@ async def _stop_when(stop: asyncio.Event, server: uvicorn.Server, served: app.Se
     server.should_exit = True
 
 
-def _listening(settings: Settings, roles: Roles, port: int | None, listening_fd: int | None) -> socket.socket:
+def _listening(settings: Settings, roles: Roles, given: Given) -> socket.socket:
     """The socket we were given, or one on the port we were told, or where others will look for such a process."""
-    if listening_fd is not None:
-        return socket.socket(fileno=listening_fd)
+    if given.listening_fd is not None:
+        return socket.socket(fileno=given.listening_fd)
     if roles.serving is None:
-        return _bound("127.0.0.1", port or settings.admin_port)
-    if roles.serving in app.SERVICES and port is None:
+        return _bound("127.0.0.1", given.port or given.admin_port or settings.admin_port)
+    if roles.serving in app.SERVICES and given.port is None:
         return _bound(*app.first_address(settings, roles.serving))
-    return _bound(settings.bind, port or settings.port)
+    return _bound(settings.bind, given.port or settings.port)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -347,7 +347,8 @@ async def _notice(stage: Stage, order: Order, condition: str) -> str | None:
     """The notice about this order, once the condition holds of it."""
     async with stage.superuser() as db:
         found: str | None = await db.fetchval(
-            f'SELECT id::text FROM "tenant_{order.slug}".notifications WHERE strpos(payload::text, $1) > 0 AND {condition}',
+            f'SELECT id::text FROM "tenant_{order.slug}".notifications'
+            f" WHERE strpos(payload::text, $1) > 0 AND {condition}",
             order.id,
         )
     return found

@@ -100,6 +100,20 @@ def test_an_answer_that_comes_after_it_opened_changes_nothing(breaker: Breaker) 
     assert breaker.wait_seconds() == OPEN_SECONDS
 
 
+def test_whoever_watches_is_told_of_each_new_state_once(clock: Clock) -> None:
+    told: list[State] = []
+    watched = Breaker(clock, told.append)
+
+    fail(watched)
+    clock.now += OPEN_SECONDS
+    for _ in range(PROBES):
+        watched.wait_seconds()
+    for _ in range(PROBES):
+        watched.succeeded()
+
+    assert told == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+
+
 def test_at_most_every_tenth_call_is_made_again() -> None:
     budget = Budget()
     at_first = sum(budget.spend() for _ in range(100))

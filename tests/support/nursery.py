@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
-from boxoffice.run import run
+from boxoffice.run import Given, run
 from boxoffice.settings import read_settings
 
 ROLES = ("web", "worker")
@@ -42,7 +42,7 @@ def live(environment: Mapping[str, str], listening: int, lifeline: int) -> NoRet
         os.environ.clear()
         os.environ.update(environment)
         try:
-            run(read_settings(), ROLES, listening_fd=listening, lifeline_fd=lifeline)
+            run(read_settings(), ROLES, Given(listening_fd=listening, lifeline_fd=lifeline))
             code = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())

@@ -37,6 +37,7 @@ class Served:
         self._connect = connect
         self._front = front
         self._application: ASGIApp | None = None
+        self._process: Process | None = None
         self._news = Wake()
         self.leaving = False
 
@@ -44,6 +45,10 @@ class Served:
         """The server is about to stop: say so with every answer, and answer now what waits for news."""
         self.leaving = True
         self._news.hush()
+
+    async def is_ready(self) -> bool:
+        """Whether to send requests here: connected, its database answers, and it stays."""
+        return self._process is not None and not self.leaving and await self._process.answers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -56,7 +61,7 @@ class Served:
         stop = asyncio.Event()
         try:
             async with self._connect() as parts, asyncio.TaskGroup() as tasks:
-                self._application, self._news = self._front(parts), parts.news
+                self._process, self._application, self._news = parts, self._front(parts), parts.news
                 hearing = tasks.create_task(parts.news.listen(stop))
                 tasks.create_task(parts.directory.keep_fresh(stop))
                 tasks.create_task(watch_pool(parts.database, self._name, stop))

@@ -21,10 +21,16 @@ class State(StrEnum):
 
 
 class Breaker:
-    """Ask `wait_seconds` before a call, and tell afterwards how it ended: exactly one of the three."""
+    """Ask `wait_seconds` before a call, and tell afterwards how it ended: exactly one of the three.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `on_change` is told of each new state.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, on_change: Callable[[State], None] = lambda state: None
+    ) -> None:
         self._clock = clock
+        self._on_change = on_change
         self._buckets: dict[int, list[int]] = {}  # tenth of the window → [calls, failures]
         self._open_until = 0.0
         self._open_seconds = OPEN_SECONDS
@@ -38,7 +44,7 @@ class Breaker:
         left = self._open_until - self._clock()
         if left > 0:
             return left
-        self.state = State.HALF_OPEN
+        self._turn(State.HALF_OPEN)
         if self._probing + self._proven >= PROBES:
             return 1.0
         self._probing += 1
@@ -76,11 +82,18 @@ class Breaker:
         return sum(each[0] for each in self._buckets.values()), sum(each[1] for each in self._buckets.values())
 
     def _open(self, seconds: float) -> None:
-        self.state, self._open_seconds = State.OPEN, seconds
+        self._open_seconds = seconds
         self._open_until = self._clock() + seconds
         self._probing = self._proven = 0
         self._buckets.clear()
+        self._turn(State.OPEN)
 
     def _close(self) -> None:
-        self.state, self._open_seconds = State.CLOSED, OPEN_SECONDS
+        self._open_seconds = OPEN_SECONDS
         self._probing = self._proven = 0
+        self._turn(State.CLOSED)
+
+    def _turn(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            self._on_change(state)

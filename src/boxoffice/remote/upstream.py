@@ -14,10 +14,11 @@ from yarl import URL
 from boxoffice.doors import deadline
 from boxoffice.doors.request import ClientGone, Receive, Scope, Send
 from boxoffice.kernel.errors import Unavailable
-from boxoffice.remote.breaker import Breaker
+from boxoffice.remote.breaker import Breaker, State
 from boxoffice.remote.budget import Budget
 from boxoffice.remote.discovery import Address, Discovery
 from boxoffice.remote.instances import Instance, Instances
+from boxoffice.telemetry import metrics
 
 CONNECT_SECONDS = 1.0
 MARGIN_SECONDS = 0.02  # we notice that an answer is late before our caller does, who can only cut us off
@@ -64,7 +65,8 @@ class Upstream:
         self._token = token
         self._probes: set[asyncio.Task[None]] = set()
         self.instances = Instances(service, discovery, self._watch)
-        self.breaker = Breaker()
+        self.breaker = Breaker(on_change=self._note)
+        self._note(self.breaker.state)
         self._budget = Budget()
         self._in_flight = 0
 
@@ -165,6 +167,9 @@ class Upstream:
         headers[PASS] = self._token(self._service)
         headers[deadline.HEADER] = str(int(deadline.seconds_left(ANSWER_SECONDS) * 1000))
         return headers
+
+    def _note(self, state: State) -> None:
+        metrics.gauge("breakers_open", 0 if state is State.CLOSED else 1, service=self._service)
 
     def _unavailable(self, seconds: float) -> Unavailable:
         detail = f"The {self._service} service does not answer; try again in a moment."

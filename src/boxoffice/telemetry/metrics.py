@@ -30,6 +30,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...], Literal["mostrecent", "livesum"]]]
     "timers_waiting": ("Timers that are due and wait.", ("kind",), "mostrecent"),
     "retries_parked": ("Messages that wait to be tried again.", ("group",), "mostrecent"),
     "dead_letters": ("Messages that nobody could handle.", ("group",), "mostrecent"),
+    "breakers_open": ("Processes that leave a service alone because it did not answer.", ("service",), "livesum"),
     "pool_connections_in_use": ("Database connections in use.", ("process",), "livesum"),
 }
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
