@@ -51,6 +51,7 @@ test: $(VENV)/ready $(ASSETS)
 prove: $(VENV)/ready $(ASSETS)
 	@command -v java >/dev/null && command -v mvn >/dev/null \
 	  || $(call fail,the proofs run on Kafka too: install Java 17 and Maven as root with apt-get install default-jre-headless maven)
+	@command -v go >/dev/null || $(call fail,a proof builds stripe-mock: install Go 1.22 or later)
 	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED))
 	$(RUN) -m pytest tests/journeys --form services
 
