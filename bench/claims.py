@@ -4,7 +4,7 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,13 +16,14 @@ from boxoffice.bookings.executor import Executor
 from boxoffice.bookings.giving_back.actions import GivingBack
 from boxoffice.bookings.inventory.holding import SeatsTaken
 from boxoffice.bookings.inventory.holds import HeldSeat, Hold, Holds
+from boxoffice.bookings.saga import State
 from boxoffice.bookings.store import load
 from boxoffice.doors.keys import Keyring
 from boxoffice.doors.peers import Peers
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel import migrate, valkey
 from boxoffice.kernel.database import Database
-from boxoffice.kernel.errors import Conflict
+from boxoffice.kernel.errors import Conflict, Unavailable
 from boxoffice.kernel.idempotency import Wanted
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.roles import Roles
@@ -84,15 +85,15 @@ class Hall:
         began, left = time.monotonic(), iter(range(count))
         won: asyncio.Queue[Shown | None] = asyncio.Queue()
         with Recorder(file) as recorder:
-            progress = asyncio.create_task(self._progress(count, began))
-            bank = asyncio.create_task(self._bank(won, recorder))
-            async with asyncio.TaskGroup() as claimants:
-                for number in range(CLAIMANTS):
-                    claimants.create_task(self._claim(self.lanes[number % len(self.lanes)], left, won, recorder))
-            self.tally.seconds = time.monotonic() - began
-            progress.cancel()
-            await won.put(None)
-            await bank
+            async with asyncio.TaskGroup() as others:
+                progress = others.create_task(self._progress(count, began))
+                others.create_task(self._bank(won, recorder))
+                async with asyncio.TaskGroup() as claimants:
+                    for number in range(CLAIMANTS):
+                        claimants.create_task(self._claim(self.lanes[number % len(self.lanes)], left, won, recorder))
+                self.tally.seconds = time.monotonic() - began
+                progress.cancel()
+                won.put_nowait(None)
         return self.tally
 
     async def _claim(
@@ -106,6 +107,9 @@ class Hall:
             except (SeatsTaken, Conflict):
                 recorder.fail(op)
                 self.tally.refused += 1
+            except Unavailable as fault:
+                recorder.info(op)
+                self._count(fault)
             else:
                 recorder.ok(op, booking=str(shown.booking.id))
                 self.tally.won += 1
@@ -136,19 +140,31 @@ class Hall:
             shown = [each for each in batch if each is not None]
             paid = [each for place, each in enumerate(shown) if place % 4 == 0]
             declined = [each for place, each in enumerate(shown) if place % 4]
-            await self._decline(declined)
-            await self._confirm(paid)
+            await self._insist(self._decline, declined)
+            await self._insist(self._confirm, paid)
             sold += paid
             returned, sold = (sold[:-SOLD_AT_ONCE], sold[-SOLD_AT_ONCE:]) if open_ else ([], sold)
-            await self._return(returned)
+            await self._insist(self._return, returned)
             await self._look([*declined, *paid, *returned], recorder)
+
+    async def _insist(self, act: Callable[[Sequence[Shown]], Awaitable[None]], shown: Sequence[Shown]) -> None:
+        """Tell until it is heard, as a bus does: a machine that is busy may let a transaction's time run out."""
+        unheard = bool(shown)
+        while unheard:
+            try:
+                await act(shown)
+                unheard = False
+            except Unavailable as fault:
+                self._count(fault)
+
+    def _count(self, fault: Unavailable) -> None:
+        self.tally.other[fault.code] = self.tally.other.get(fault.code, 0) + 1
 
     async def _decline(self, shown: Sequence[Shown]) -> None:
         failed = [
             PaymentFailed(booking_id=each.booking.id, attempt=1, retryable=False, reason="declined") for each in shown
         ]
-        if failed:
-            await deliver(self.database, self.tenant, self.lanes[0].heard, *failed)
+        await deliver(self.database, self.tenant, self.lanes[0].heard, *failed)
 
     async def _confirm(self, shown: Sequence[Shown]) -> None:
         completed = [
@@ -157,17 +173,16 @@ class Hall:
             )
             for each in shown
         ]
-        if completed:
-            await deliver(self.database, self.tenant, self.lanes[0].captured, *completed)
+        await deliver(self.database, self.tenant, self.lanes[0].captured, *completed)
 
     async def _return(self, shown: Sequence[Shown]) -> None:
         """Give back what was confirmed; its seats are free when the money is."""
-        if not shown:
-            return
+        ids = [each.booking.id for each in shown]
         async with self.database.transaction(self.tenant) as tx:
-            for each in shown:
-                await self.giving_back.cancel(tx, each.booking.owner, each.booking.id, None)
-            bookings = (await load(tx, [each.booking.id for each in shown])).values()
+            for booking in (await load(tx, ids)).values():
+                if booking.saga.state is State.CONFIRMED:  # and not given back by a transaction that we took for lost
+                    await self.giving_back.cancel(tx, booking.owner, booking.id, None)
+            bookings = (await load(tx, ids)).values()
         await deliver(self.database, self.tenant, self.lanes[0].heard, *(
             PaymentRefunded(
                 booking_id=booking.id, refund_id=refund.id, attempt=1, amount_minor=refund.amount_minor,
@@ -180,7 +195,12 @@ class Hall:
         async def look(each: Shown) -> None:
             id = each.booking.id
             op = recorder.invoke("look", str(self.event_id), booking=str(id))
-            now = await self.lanes[0].show(self.tenant, (each.booking.owner, id))
+            try:
+                now = await self.lanes[0].show(self.tenant, (each.booking.owner, id))
+            except Unavailable as fault:
+                recorder.info(op)
+                self._count(fault)
+                return
             lines = {str(line.seat_no): line.state for line in now.booking.lines}
             recorder.ok(op, steps=[step.to_state for _, step in now.history], lines=lines)
 
