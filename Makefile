@@ -1,6 +1,6 @@
 # Everything a developer or an operator types. Each target makes what it needs first; a second run downloads nothing.
 #   make up      start the platform (Ctrl-C stops it)      make lock     renew requirements.lock
-#   make up-services  the same in its other form: nginx, the gateway, every service in processes of its own
+#   make up-services  the same in its other form: nginx, gateway, each service in processes of its own, Kafka
 #   make check   format, lint, types, architecture         make format   put code into the house's form
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
 #   make prove   the long proofs; SEED=7 for other ones    make bench    measure the on-sale rush (BENCH="--buyers 200")

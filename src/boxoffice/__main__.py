@@ -150,19 +150,25 @@ def simulator(
 
 @cli.command()
 def kafka(
-    port: Annotated[int, typer.Option(help="Where the first broker listens; further ones on the next ports.")] = 9092,
+    port: Annotated[
+        int | None, typer.Option(help="Where the first broker listens, if not on BOXOFFICE_KAFKA_PORT.")
+    ] = None,
     brokers: Annotated[int, typer.Option(min=1, max=9, help="How many.")] = 1,
     secure: Annotated[bool, typer.Option(help="SASL/SCRAM over TLS, and access only by ACL.")] = False,
     fresh: Annotated[bool, typer.Option(help="Forget all topics and messages first.")] = False,
-    tools: Annotated[Path, typer.Option(help="Where Kafka's jars are kept.")] = Path(".tools"),
 ) -> None:
     """Start Apache Kafka on this machine, for development. Needs Java 17 and Maven. Ctrl-C stops it."""
     from boxoffice.embedded.kafka import serve
     from boxoffice.settings import read_settings
 
-    data = read_settings().data / "kafka"
-    ports = range(port, port + brokers)
-    asyncio.run(serve(data, tools=tools, ports=ports, secure=secure, fresh=fresh, say=typer.echo))
+    settings = read_settings()
+    first = port or settings.kafka_port
+    asyncio.run(
+        serve(
+            settings.data / "kafka", ports=range(first, first + brokers), secure=secure, fresh=fresh,
+            session_seconds=settings.lease_seconds, say=typer.echo,
+        )
+    )  # fmt: skip
 
 
 @cli.command("messages")

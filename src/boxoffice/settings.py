@@ -49,10 +49,12 @@ class Settings(BaseSettings):
     valkey_url: str = Field(default="", description="Valkey 8 or Redis 7 or later; empty: start the embedded one.")
     smtp_url: str = Field(default="", description="smtp://user:password@host:port; empty: mail goes to /dev/mail.")
     mail_from: str = Field(default="", description="Sender's address of all mail; empty: tickets@<domain>.")
-    bus: Literal["pglog", "kafka"] = Field(
-        default="pglog", description="What carries messages between services: a log in PostgreSQL, or Apache Kafka."
+    bus: Literal["", "pglog", "kafka"] = Field(
+        default="",
+        description="What carries messages: pglog (a log in PostgreSQL) or kafka; empty: pglog, `up --services` kafka.",
     )
-    kafka: str = Field(default="", description="Kafka's brokers: host:port,host:port.")
+    kafka: str = Field(default="", description="Kafka's brokers: host:port,host:port; empty: start the embedded one.")
+    kafka_port: int = Field(default=9092, ge=1, le=65535, description="Loopback port of the embedded broker.")
     kafka_user: str = Field(
         default="", description="Signs in at Kafka by SASL/SCRAM over TLS; empty: no login and no TLS."
     )

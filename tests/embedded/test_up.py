@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from boxoffice.embedded.up import http_status
+from tests.support.platform import free_ports
 from tests.support.servers import temporary_folder
 from tests.support.waiting import eventually
 
@@ -22,18 +23,21 @@ class Platform:
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
-        self.port, self.admin_port = free_ports()
+        self.port, self.admin_port, self.tls_port, self.kafka_port = free_ports(4)
         self._output = folder / "output"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, **settings: str) -> subprocess.Popen[bytes]:
-        chosen = {"data": str(self.data), "port": str(self.port), "admin_port": str(self.admin_port), "demo": "0"}
+    def start(self, *options: str, path: str = os.defpath, **settings: str) -> subprocess.Popen[bytes]:
+        chosen = {
+            "data": str(self.data), "port": str(self.port), "admin_port": str(self.admin_port), "demo": "0",
+            "tls_port": str(self.tls_port), "kafka_port": str(self.kafka_port),
+        }  # fmt: skip
         environment = {f"BOXOFFICE_{name.upper()}": value for name, value in (chosen | settings).items()}
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "boxoffice", "up"],
+                [sys.executable, "-m", "boxoffice", "up", *options],
                 cwd="/",
-                env={"PATH": os.defpath, "PYTHONPATH": str(Path("src").absolute()), **environment},
+                env={"PATH": path, "PYTHONPATH": str(Path("src").absolute()), **environment},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -102,6 +106,35 @@ async def test_one_command_starts_all_and_a_signal_ends_all(platform: Platform) 
     assert status == 0
     assert platform.processes() == {}
     assert f"http://platform.localhost:{platform.port}/" in platform.said()
+
+
+@pytest.mark.prove
+async def test_the_distributed_form_starts_nginx_and_kafka_too_and_a_signal_ends_all(platform: Platform) -> None:
+    process = platform.start("--services")
+    await platform.ready()
+    running = " ".join(platform.processes().values())
+
+    process.send_signal(signal.SIGTERM)
+    status = await asyncio.to_thread(process.wait, 60)
+
+    assert "kafka.Kafka" in running
+    assert "nginx: master" in running
+    assert status == 0
+    assert platform.processes() == {}
+
+
+async def test_without_java_the_distributed_form_says_what_it_needs_before_anything_is_started(
+    platform: Platform,
+) -> None:
+    process = platform.start("--services", path="/nowhere")
+    status = await asyncio.to_thread(process.wait, 30)
+
+    assert status == 1
+    assert platform.said() == (
+        "boxoffice: there is no java. Kafka needs Java 17 or later and Maven: install default-jre-headless and maven, "
+        "or set BOXOFFICE_BUS=pglog to do without it\n"
+    )
+    assert not platform.data.exists()
 
 
 async def test_children_and_servers_that_are_killed_come_back(platform: Platform) -> None:
@@ -177,8 +210,3 @@ def replaced(platform: Platform, part: str, pid: int) -> Callable[[], bool]:
 
 def environment_of(pid: int) -> str:
     return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-        return first.getsockname()[1], second.getsockname()[1]

@@ -54,7 +54,7 @@ class Platform:
     def __init__(self, folder: Path, settings: Mapping[str, str], form: str = "one") -> None:
         self.in_services = form == "services"
         self.data = folder / "data"
-        self.port, self.admin_port, self.tls_port = free_ports(3)
+        self.port, self.admin_port, self.tls_port, self.kafka_port = free_ports(4)
         self.domain = "boxoffice.localhost" if self.in_services else "localhost"  # wildcards need two labels
         self.output = folder / "output"
         chosen = {
@@ -63,6 +63,7 @@ class Platform:
             "port": self.port,
             "admin_port": self.admin_port,
             "tls_port": self.tls_port,
+            "kafka_port": self.kafka_port,
             "domain": self.domain,
             **settings,
         }

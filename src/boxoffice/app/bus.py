@@ -12,7 +12,7 @@ from boxoffice.startup import StartupProblem
 
 def open_bus(settings: Settings, database: Database) -> Bus:
     """The bus that the settings name. Raises StartupProblem when they do not say where it is."""
-    if settings.bus == "pglog":
+    if settings.bus != "kafka":
         return PgLog(database, lease_seconds=settings.lease_seconds)
     return KafkaBus(
         database, kafka_access(settings), protocol=settings.kafka_protocol, lease_seconds=settings.lease_seconds,

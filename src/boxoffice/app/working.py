@@ -4,14 +4,21 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
+import structlog
+
 from boxoffice.app.bus import open_bus
 from boxoffice.app.process import process
 from boxoffice.kernel import idempotency, worker
+from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.gauges import Sampler, watch_pool
 from boxoffice.kernel.retries import Policy
+from boxoffice.kernel.wake import pause
 from boxoffice.messages import TOPICS
 from boxoffice.settings import Settings
 from boxoffice.telemetry.health import Health, serve
+
+BROKER_SECONDS = 1.0
+log = structlog.get_logger("worker")
 
 
 async def run_worker(
@@ -27,7 +34,7 @@ async def run_worker(
 
     async with process(settings, "worker", names) as parts:
         bus = open_bus(settings, parts.database)
-        await bus.declare(TOPICS)
+        await _declare(bus, stop)
         sampler = Sampler(parts.database, bus, {each.name: each.topics for each in parts.services if each.topics})
         served_until = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -41,3 +48,15 @@ async def run_worker(
                 lease_seconds=settings.lease_seconds, sweeps=(idempotency.sweep,), state=state,
             )  # fmt: skip
             served_until.set()
+
+
+async def _declare(bus: Bus, stop: asyncio.Event) -> None:
+    """Make the topics that are missing; a broker that starts together with us is waited for."""
+    while not stop.is_set():
+        try:
+            await bus.declare(TOPICS)
+        except Exception as fault:
+            log.warning("bus_not_reached", fault=repr(fault))
+            await pause(stop, BROKER_SECONDS)
+        else:
+            return

@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from boxoffice.embedded import kafka_configuration as configuration
 from boxoffice.embedded.account import Account
 from boxoffice.embedded.kafka_configuration import Node
-from boxoffice.embedded.kafka_jars import fetched_jars
+from boxoffice.embedded.kafka_jars import TOOLS, fetched_jars
 from boxoffice.embedded.processes import Server, command_line, launch, stop_stranger
 from boxoffice.kafka.access import Access
 from boxoffice.startup import StartupProblem
@@ -60,6 +60,7 @@ class Kafka:
             for number, both in enumerate(zip(listening, controllers, strict=True), 1)
         ]
         self._servers: dict[int, Server] = {}
+        self._ending = False
         self._lock: int | None = None
 
     @property
@@ -79,6 +80,11 @@ class Kafka:
     def pid(self, broker: int) -> int:
         return self._servers[broker].pid
 
+    def living(self, broker: int) -> int | None:
+        """The process of a broker, if there is one."""
+        server = self._servers.get(broker)
+        return server.pid if server is not None and server.running else None
+
     async def __aenter__(self) -> Self:
         starting = asyncio.ensure_future(asyncio.to_thread(self.start))
         try:
@@ -96,7 +102,11 @@ class Kafka:
         await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
-        """Format what is new, start every broker and wait until all of them are known to each other."""
+        """Format what is new, start what does not run and wait until all brokers are known to each other.
+
+        Raises StartupProblem, and then nothing runs.
+        """
+        self._ending = False
         jars = fetched_jars(self._tools)
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
@@ -106,9 +116,15 @@ class Kafka:
         for node in self._nodes:
             if not (node.folder / "log" / "meta.properties").exists():
                 self._format(node, jars)
-        for node in self._nodes:
-            self.start_broker(node.number)
-        self._await_all()
+        try:
+            for node in self._nodes:
+                if self.living(node.number) is None:
+                    _check_port(node.port)
+                    self.start_broker(node.number)
+            self._await_all()
+        except BaseException:
+            self.stop()
+            raise
 
     def start_broker(self, number: int) -> None:
         """Start one; `start` has formatted it."""
@@ -123,7 +139,8 @@ class Kafka:
         node.pid_file.write_text(str(server.pid))
 
     def stop(self) -> None:
-        """All at once: the last one alone would wait long for a quorum that is gone."""
+        """All at once: the last one alone would wait long for a quorum that is gone. A start under way gives up."""
+        self._ending = True
         with ThreadPoolExecutor(max_workers=len(self._nodes)) as at_once:
             list(at_once.map(lambda server: server.stop(), self._servers.values()))
         self._servers.clear()
@@ -188,6 +205,8 @@ class Kafka:
     def _await_all(self) -> None:
         """Known to each other, and each the same to whoever asks: a port alone opens much sooner."""
         deadline = time.monotonic() + START_SECONDS_MAX
+        if self._ending:
+            raise StartupProblem("Kafka was told to stop while it started")
         client = AdminClient(self.access.client())
         while time.monotonic() < deadline:
             for server in self._servers.values():
@@ -200,6 +219,8 @@ class Kafka:
         raise StartupProblem(f"Kafka does not answer after {START_SECONDS_MAX:g} s; its logs are in {self._data}")
 
     def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
         with ExitStack() as stack:
             lock = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             stack.callback(os.close, lock)
@@ -214,6 +235,8 @@ class Kafka:
     def _clear_the_way(self) -> None:
         """Stop brokers that a killed process left behind."""
         for node in self._nodes:
+            if self.living(node.number) is not None:
+                continue
             with suppress(FileNotFoundError, ValueError):
                 pid = int(node.pid_file.read_text())
                 ours = str(node.properties) in (command_line(pid) or ())
@@ -222,22 +245,41 @@ class Kafka:
 
 
 async def serve(
-    data: Path, *, tools: Path, ports: Sequence[int], secure: bool, fresh: bool, say: Callable[[str], None]
+    data: Path, *, ports: Sequence[int], secure: bool, fresh: bool, session_seconds: float, say: Callable[[str], None]
 ) -> None:
     """Run brokers until SIGINT or SIGTERM."""
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
     say("Starting Kafka; the first time its jars are fetched, which takes half a minute.")
-    kafka = Kafka(data, tools=tools, brokers=len(ports), ports=ports, secure=secure)
+    kafka = Kafka(data, tools=TOOLS, brokers=len(ports), ports=ports, secure=secure, session_seconds=session_seconds)
     if fresh:
         kafka.remove()
-    async with kafka:
+    starting = asyncio.create_task(asyncio.to_thread(kafka.start))
+    try:
+        await asyncio.wait({starting, asyncio.create_task(asked.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        if asked.is_set():
+            return
+        await starting
         say(f"Kafka is ready: BOXOFFICE_BUS=kafka BOXOFFICE_KAFKA={kafka.access.servers}. Ctrl-C stops it.")
         if secure:
             say(f"The admin's password and the brokers' authority are in {kafka.secrets}.")
         await asked.wait()
         say("Stopping.")
+    finally:
+        await asyncio.to_thread(kafka.stop)
+        await asyncio.gather(starting, return_exceptions=True)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise StartupProblem(
+                f"Kafka cannot listen on port {port}: {error.strerror}; set BOXOFFICE_KAFKA_PORT to a free one"
+            ) from error
 
 
 def _ourselves() -> Account:

@@ -8,7 +8,8 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from boxoffice.embedded.servers import EmbeddedServers
+from boxoffice.embedded.broker import Broker
+from boxoffice.embedded.servers import EmbeddedServers, is_running
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 
@@ -23,18 +24,21 @@ async def reachable_servers(
 ) -> AsyncIterator[tuple[Settings, EmbeddedServers | None]]:
     """Yield complete settings, and the servers if they are ours to watch.
 
-    `share`: a short command uses the servers of a running `boxoffice up` instead of being refused.
+    `share`: a short command uses the servers of a running `boxoffice up` instead of being refused, and needs no broker.
     """
     if settings.database_url:
         await _check_database(settings.database_url)
     if settings.valkey_url:
         await _check_valkey(settings.valkey_url)
-    if settings.database_url and settings.valkey_url:
+    broker = None
+    if settings.bus == "kafka" and not settings.kafka and not share:
+        broker = Broker(settings.data, settings.kafka_port, settings.lease_seconds)
+    if settings.database_url and settings.valkey_url and broker is None:
         _check_folder(settings.data)
-        yield settings, None
+        yield _completed(settings, None), None
         return
     servers = EmbeddedServers(
-        settings.data, with_postgres=not settings.database_url, with_valkey=not settings.valkey_url
+        settings.data, with_postgres=not settings.database_url, with_valkey=not settings.valkey_url, broker=broker
     )
     if share and servers.attach():
         yield _completed(settings, servers), None
@@ -43,13 +47,15 @@ async def reachable_servers(
         yield _completed(settings, servers), servers
 
 
-def _completed(settings: Settings, servers: EmbeddedServers) -> Settings:
-    return settings.model_copy(
-        update={
-            "database_url": settings.database_url or servers.database_url,
-            "valkey_url": settings.valkey_url or servers.valkey_url,
-        }
-    )
+def _completed(settings: Settings, servers: EmbeddedServers | None) -> Settings:
+    """With the addresses of what runs here, a broker too."""
+    found: dict[str, object] = {}
+    if servers is not None:
+        found["database_url"] = settings.database_url or servers.database_url
+        found["valkey_url"] = settings.valkey_url or servers.valkey_url
+    if not settings.kafka and is_running(settings.data / "kafka"):
+        found |= {"kafka": f"127.0.0.1:{settings.kafka_port}", "kafka_copies": 1, "kafka_copies_least": 1}
+    return settings.model_copy(update=found)
 
 
 def _check_folder(data: Path) -> None:

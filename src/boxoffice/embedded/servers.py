@@ -1,4 +1,4 @@
-"""Both embedded servers together, on one locked data directory: what `boxoffice up` and the tests stand on."""
+"""The embedded servers together, on one locked data directory: what `boxoffice up` and the tests stand on."""
 
 import asyncio
 import fcntl
@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
@@ -17,6 +17,9 @@ from boxoffice.embedded.postgres import DATABASE, Postgres
 from boxoffice.embedded.valkey import Valkey
 from boxoffice.startup import StartupProblem
 
+if TYPE_CHECKING:
+    from boxoffice.embedded.broker import Broker
+
 SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 107 on Linux, 103 on macOS
 OURS = {"lock", "secrets", "postgres", "valkey", "kafka"}
 NOBODYS = {"lost+found"}
@@ -24,7 +27,10 @@ LONGEST_SOCKET_NAME = "/.s.PGSQL.5432.lock"
 
 
 class EmbeddedServers:
-    """`async with EmbeddedServers(data) as servers:` runs PostgreSQL and Valkey; their data stays when it ends."""
+    """`async with EmbeddedServers(data) as servers:` runs PostgreSQL and Valkey; their data stays when it ends.
+
+    `broker`: a Kafka that is run beside them.
+    """
 
     def __init__(
         self,
@@ -34,12 +40,14 @@ class EmbeddedServers:
         with_valkey: bool = True,
         max_connections: int = 100,
         postgres_options: dict[str, str] | None = None,
+        broker: "Broker | None" = None,
     ) -> None:
         self._data = data.absolute()
         self._with_postgres = with_postgres
         self._with_valkey = with_valkey
         self._max_connections = max_connections
         self._postgres_options = postgres_options or {}
+        self.broker = broker
         self._lock: int | None = None
         self.postgres: Postgres
         self.valkey: Valkey
@@ -84,7 +92,8 @@ class EmbeddedServers:
         """Stop what a killed process left running on this data, without starting anything."""
         account = await asyncio.to_thread(server_account)
         self._describe(account, await asyncio.to_thread(self._prepare_folders, account))
-        await asyncio.gather(*(asyncio.to_thread(each.clear_the_way) for each in (self.postgres, self.valkey)))
+        everything = [each for each in (self.postgres, self.valkey, self.broker) if each is not None]
+        await asyncio.gather(*(asyncio.to_thread(each.clear_the_way) for each in everything))
         self.release_lock()
 
     async def stop(self) -> None:
@@ -106,12 +115,13 @@ class EmbeddedServers:
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in dead))
         return [server.name for server in dead]
 
-    def _chosen(self) -> list[Postgres | Valkey]:
-        chosen: list[tuple[bool, Postgres | Valkey]] = [
-            (self._with_postgres, self.postgres),
-            (self._with_valkey, self.valkey),
+    def _chosen(self) -> "list[Postgres | Valkey | Broker]":
+        chosen: list[Postgres | Valkey | Broker | None] = [
+            self.postgres if self._with_postgres else None,
+            self.valkey if self._with_valkey else None,
+            self.broker,
         ]
-        return [server for wanted, server in chosen if wanted]
+        return [server for server in chosen if server is not None]
 
     def release_lock(self) -> None:
         if self._lock is not None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from boxoffice import app
-from boxoffice.embedded import forms, nginx
+from boxoffice.embedded import forms, kafka_jars, nginx
 from boxoffice.embedded.forms import Form, Part
 from boxoffice.embedded.reach import reachable_servers
 from boxoffice.embedded.servers import EmbeddedServers, is_running, left_behind
@@ -40,10 +40,14 @@ Demo logins (password boxoffice-demo):
 async def up(settings: Settings, *, in_services: bool = False) -> None:
     """Run until SIGINT or SIGTERM. Raises StartupProblem when the platform cannot start.
 
-    `in_services`: every service in processes of its own, instead of all of them in each web process.
+    `in_services`: every service in processes of its own and Kafka between them, instead of all of them in each web
+    process.
     """
     if in_services:
         nginx.program()  # if it is missing, say so at once
+    settings = settings.model_copy(update={"bus": settings.bus or ("kafka" if in_services else "pglog")})
+    if settings.bus == "kafka" and not settings.kafka and not kafka_jars.are_fetched(kafka_jars.TOOLS):
+        say("Fetching Kafka by Maven; only the first time, it takes half a minute.")
     if settings.failpoint:
         raise StartupProblem("BOXOFFICE_FAILPOINT is for tests of a single process: unset it, or use `boxoffice run`")
     begun = time.monotonic()
