@@ -1,10 +1,14 @@
 """What becomes of a booking, driven through the verbs against a real database."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
+from boxoffice.bookings.inventory.holding import Holding
+from boxoffice.bookings.inventory.holds import Hold, Holds
 from boxoffice.kernel.errors import Conflict
 from boxoffice.kernel.tenancy import Status
 from boxoffice.messages import (
@@ -220,3 +224,20 @@ async def test_the_last_seat_sold_is_told_and_so_is_one_that_comes_back(office: 
     await office.declined(fourth)
 
     assert [m.sold_out for m in await office.told(SaleChanged) if isinstance(m, SaleChanged)] == [True, False]
+
+
+async def test_a_hold_that_a_claim_overtakes_is_refused_and_not_granted(office: Office, valkey: Redis) -> None:
+    first = await office.hold(3, owner="user:first")
+
+    class Overtaking(Holds):
+        """Valkey as a slow buyer finds it: between the look at the rows and the hold, the first buyer has booked."""
+
+        async def put(self, wanted: Sequence[tuple[Hold, int, Sequence[int]]]) -> list[list[int]]:
+            await office.book(first)
+            return await super().put(wanted)
+
+    slow = Holding(office.database, Overtaking(valkey), office.catalogue, office.live, office.bookings.consumer_of)
+    with pytest.raises(Conflict, match="taken"):
+        await slow.take(office.tenant, "user:slow", office.event_id, [3, 4])
+
+    assert await Holds(valkey).held(office.tenant.id, office.event_id) == []

@@ -138,7 +138,7 @@ READS = {
     "commit bookings.api.Api.purchase", "commit bookings.giving_back.api.GivingBackApi._progress",
     "commit bookings.giving_back.api.GivingBackApi.preview", "commit bookings.inventory.catalogue.Catalogue._read",
     "commit bookings.inventory.catalogue.Catalogue.require_method",
-    "commit bookings.inventory.holding.Holding._put_batch", "commit bookings.inventory.live.Live._read",
+    "commit bookings.inventory.holding.Holding._claimed", "commit bookings.inventory.live.Live._read",
     "commit bookings.monitor.api.MonitorApi._find", "commit bookings.monitor.api.MonitorApi._find:2",
     "commit bookings.monitor.api.MonitorApi._items", "commit bookings.monitor.api.MonitorApi.list_sagas",
     "commit bookings.monitor.reconciliation.Reconciliation.page", "commit bookings.monitor.store.stuck_of_all",

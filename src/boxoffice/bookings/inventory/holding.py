@@ -1,7 +1,8 @@
 """The verbs of holding: take seats, best available or places in an area; replace, extend, release, look up."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple
 from uuid import UUID
@@ -187,14 +188,7 @@ class Holding:
 
     async def _put_batch(self, tenant: Tenant, puts: Sequence[Put]) -> list[Hold | Exception]:
         """Refuse what PostgreSQL knows to be claimed, then ask Valkey for the rest in one round trip."""
-        wanted = {(put.hold.event_id, seat_no) for put in puts for seat_no in put.hold.seat_nos}
-        async with self._database.transaction(tenant) as tx:
-            claimed = await seats.unavailable(tx, sorted(wanted))
-        results: dict[int, Hold | Exception] = {}
-        for place, put in enumerate(puts):
-            mine = [seat_no for seat_no in put.hold.seat_nos if (put.hold.event_id, seat_no) in claimed]
-            if mine:
-                results[place] = SeatsTaken(mine)
+        results: dict[int, Hold | Exception] = dict(await self._claimed(tenant, dict(enumerate(puts))))
         asked = [place for place in range(len(puts)) if place not in results]
         try:
             answers = await self._holds.put([puts[place] for place in asked]) if asked else []
@@ -208,7 +202,33 @@ class Holding:
                 results[place] = put.hold
             else:
                 results[place] = Outdated() if answer == [-1] else SeatsTaken(answer)
+        results |= await self._overtaken(
+            tenant, {place: puts[place] for place in asked if results[place] is puts[place].hold}
+        )
         return [results[place] for place in range(len(puts))]
+
+    async def _claimed(self, tenant: Tenant, puts: Mapping[int, Put]) -> dict[int, SeatsTaken]:
+        """Those of the puts that want seats which are claimed already."""
+        wanted = {(put.hold.event_id, seat_no) for put in puts.values() for seat_no in put.hold.seat_nos}
+        async with self._database.transaction(tenant) as tx:
+            claimed = await seats.unavailable(tx, sorted(wanted))
+        mine = {
+            place: [seat_no for seat_no in put.hold.seat_nos if (put.hold.event_id, seat_no) in claimed]
+            for place, put in puts.items()
+        }
+        return {place: SeatsTaken(taken) for place, taken in mine.items() if taken}
+
+    async def _overtaken(self, tenant: Tenant, granted: Mapping[int, Put]) -> dict[int, SeatsTaken]:
+        """Those of the new holds whose seats were claimed since the first look, by a hold that ended before our put.
+
+        They end again. A change that is overtaken stands: the claim will refuse it, which only comes later.
+        """
+        new = {place: put for place, put in granted.items() if not put.expected}
+        late = await self._claimed(tenant, new) if new else {}
+        if late:
+            with suppress(Lost):
+                await self._holds.end([(new[place].hold, "released") for place in late])
+        return late
 
 
 def spread_among(states: bytes, attempt: int) -> int:
