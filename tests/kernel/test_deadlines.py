@@ -1,15 +1,18 @@
 """Servers that stop answering without a word cost a bounded wait, and everything goes on when they are back."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import psycopg
 import pytest
 import uvloop
 from redis.asyncio import Redis
 
 from boxoffice.embedded.servers import EmbeddedServers
+from boxoffice.kernel import bootstrap
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.migrate import Logins
@@ -161,3 +164,11 @@ async def test_a_listener_whose_valkey_forgot_it_listens_anew(servers: EmbeddedS
 
         stop.set()
         await listening
+
+
+def test_what_is_done_once_does_not_wait_for_ever_for_a_server_that_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+
+        with pytest.raises(psycopg.errors.ConnectionTimeout):
+            bootstrap.connect(f"postgresql://nobody@127.0.0.1:{port}/boxoffice")

@@ -14,6 +14,8 @@ from psycopg import sql
 from boxoffice.kernel.roles import Roles
 
 POSTGRESQL_LEAST = 18
+CONNECT_SECONDS = 5
+SILENT_MS = 30_000  # a server that acknowledges nothing for so long is gone
 BOOTSTRAP_LOCK = 7_021_001
 # Statement, idle in transaction, transaction; the migrator's own work sets its own.
 WEB_TIMEOUTS = ("5s", "15s", "30s")
@@ -40,7 +42,7 @@ def bootstrap(superuser_url: str, secrets_dir: Path, services: Sequence[str] = (
     roles = Roles(database)
     _create_database(superuser_url, database)
     passwords = _passwords(roles, secrets_dir, services)
-    with psycopg.connect(superuser_url) as db:
+    with connect(superuser_url) as db:
         if db.info.server_version < POSTGRESQL_LEAST * 10_000:
             raise ValueError(f"PostgreSQL {POSTGRESQL_LEAST} or later is needed")
         db.execute("SELECT pg_advisory_xact_lock(%s)", [BOOTSTRAP_LOCK])
@@ -70,10 +72,15 @@ def database_of(url: str) -> str:
     return name
 
 
+def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
+    """A connection for what is done once. Raises psycopg.OperationalError when nobody answers in time."""
+    return psycopg.connect(url, autocommit=autocommit, connect_timeout=CONNECT_SECONDS, tcp_user_timeout=SILENT_MS)
+
+
 def _create_database(superuser_url: str, database: str) -> None:
     parts = urlsplit(superuser_url)
     maintenance = urlunsplit(parts._replace(path="/postgres"))
-    with psycopg.connect(maintenance, autocommit=True) as db:
+    with connect(maintenance, autocommit=True) as db:
         if db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
             quicker = (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)  # somebody else was
             with contextlib.suppress(*quicker):

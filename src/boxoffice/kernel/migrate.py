@@ -18,7 +18,7 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from boxoffice.kernel import failpoint
-from boxoffice.kernel.bootstrap import Logins, bootstrap, database_of
+from boxoffice.kernel.bootstrap import Logins, bootstrap, connect, database_of
 from boxoffice.kernel.roles import SCHEMA_PREFIX, Roles, schema_of
 
 __all__ = ["Logins", "baseline", "bootstrap", "database_of", "provision", "roles", "tenant_wall", "upgrade"]
@@ -63,7 +63,7 @@ def provision(migrator_url: str, slug: str) -> None:
     names = Roles(database)
     script = baseline(migrator_url)
     schema, role = schema_of(slug), names.tenant(slug)
-    with failpoint.around_commit(), psycopg.connect(migrator_url) as db:
+    with failpoint.around_commit(), connect(migrator_url) as db:
         db.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PROVISION_LOCK, schema])
         if db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
             db.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
@@ -191,7 +191,7 @@ def _migrating(migrator_url: str) -> Iterator[None]:
 
 def _engine(url: str) -> sqlalchemy.Engine:
     return sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.NullPool
+        "postgresql+psycopg://", creator=lambda: connect(url), poolclass=sqlalchemy.NullPool
     )
 
 
