@@ -65,6 +65,17 @@ def run(
 
 
 @cli.command()
+def roll(
+    parts: Annotated[list[str] | None, typer.Argument(help="Which ones, if not all: bookings, 'gateway 2', …")] = None,
+) -> None:
+    """Replace the processes of a running `boxoffice up` by new ones, one after the other; buyers notice nothing."""
+    from boxoffice.embedded.control import roll as ask
+    from boxoffice.settings import read_settings
+
+    asyncio.run(ask(read_settings().data, parts or [], typer.echo))
+
+
+@cli.command()
 def nginx(
     gateway: Annotated[str, typer.Option(help="Where the gateway listens, HOST:PORT.")] = "",
     lifeline: Annotated[int | None, typer.Option(help="Pipe that closes with our supervisor.", hidden=True)] = None,

@@ -24,6 +24,7 @@ from boxoffice.telemetry.health import Check, Health, serve
 DRAIN_SECONDS = 20
 BACKLOG = 2048
 READY_POLL_SECONDS = 0.05
+LET_IN_SECONDS = 0.2
 # Hundreds of requests in flight are garbage to nobody: young objects are looked through less often than by default.
 GARBAGE_THRESHOLDS = (20_000, 20, 20)
 WORKER = "-worker"  # payments-worker: what the worker does for payments
@@ -178,6 +179,13 @@ class WebServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections; whoever has just been let in may still say what he came for."""
+        for listener in self.servers:
+            listener.close()
+        await asyncio.sleep(LET_IN_SECONDS)
+        await super().shutdown(sockets)
 
 
 async def _stop_when(stop: asyncio.Event, server: uvicorn.Server, served: app.Served, notice_seconds: float) -> None:

@@ -1,11 +1,14 @@
-"""A child that ends unasked is started again; one that was asked to end stays gone."""
+"""A child that ends unasked is started again, one that was asked to end stays gone; a roll stops at what fails."""
 
 from collections.abc import Callable
 
+import pytest
+
 from boxoffice.embedded.supervisor import Child, Supervisor
+from boxoffice.startup import StartupProblem
 from tests.support.waiting import eventually
 
-ENDS_AT_ONCE = ["--help"]
+ENDS_AT_ONCE = ["run", "--help"]
 
 
 def everyone(_: str) -> bool:
@@ -53,3 +56,27 @@ async def test_pauses_grow_while_a_child_keeps_failing() -> None:
 
     await supervisor.stop(everyone)
     assert [line.rpartition(" in ")[2] for line in said[:2]] == ["0.5 s", "1 s"]
+
+
+async def test_a_child_that_does_not_become_ready_ends_the_roll() -> None:
+    supervisor = Supervisor(lambda line: None, ready_seconds=0.5)
+    first, second = Child("events", ENDS_AT_ONCE, {}), Child("bookings 1", ENDS_AT_ONCE, {})
+    for child in (first, second):
+        await supervisor.add(child)
+    before = first.process
+
+    with pytest.raises(StartupProblem, match=r"bookings 1 is not ready after 0\.5 s"):
+        await anext(supervisor.roll([]))
+
+    await supervisor.stop(everyone)
+    assert first.process is before
+
+
+async def test_a_roll_names_whom_it_knows() -> None:
+    supervisor = Supervisor(lambda line: None)
+    await supervisor.add(Child("bookings 1", ENDS_AT_ONCE, {}))
+
+    with pytest.raises(StartupProblem, match=r"there is no .cashier. here: name some of bookings, bookings 1, or none"):
+        await anext(supervisor.roll(["cashier"]))
+
+    await supervisor.stop(everyone)

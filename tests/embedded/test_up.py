@@ -44,6 +44,12 @@ class Platform:
             )
         return self._process
 
+    def command(self, *arguments: str) -> str:
+        """What `boxoffice …` says beside the platform."""
+        environment = {"PATH": os.defpath, "PYTHONPATH": str(Path("src").absolute()), "BOXOFFICE_DATA": str(self.data)}
+        command = [sys.executable, "-m", "boxoffice", *arguments]
+        return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=True).stdout
+
     def said(self) -> str:
         return self._output.read_text()
 
@@ -153,6 +159,21 @@ async def test_children_and_servers_that_are_killed_come_back(platform: Platform
     await eventually(replaced(platform, "postgres -D", postgres), within=30)
     await eventually(lambda: http_status("127.0.0.1", platform.admin_port, "/health/ready"), within=30)
     assert re.search(rf"web 1 \(process {web}\) ended by SIGKILL; starting it again", platform.said())
+
+
+async def test_a_roll_replaces_every_process_but_the_servers(platform: Platform) -> None:
+    platform.start(web_processes="2")
+    await platform.ready()
+    before = platform.processes()
+
+    said = await asyncio.to_thread(platform.command, "roll")
+
+    after = platform.processes()
+    replaced = [command for pid, command in before.items() if pid not in after]
+    assert said.splitlines() == ["worker is replaced", "web 2 is replaced", "web 1 is replaced"]
+    assert len(replaced) == 3
+    assert all(" run " in command for command in replaced)
+    assert await http_status("127.0.0.1", platform.admin_port, "/health/ready") == 200
 
 
 async def test_a_killed_supervisor_takes_its_children_along_and_the_next_start_finds_the_data(

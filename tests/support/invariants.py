@@ -211,15 +211,19 @@ OF_TENANT: tuple[Invariant, ...] = (
         "ends_are_told_once",
         "Each time a booking comes to an end, one message tells it.",
         """
-        SELECT format('booking %s came to %s %s times, told %s times', id, state, ended, told)
-          FROM bookings,
-               (VALUES ('CONFIRMED', '{BookingConfirmed}'::text[]), ('EXPIRED', '{BookingExpired}'),
-                       ('FAILED,CANCELLED', '{BookingFailed,BookingCancelled}')) AS ends (state, types),
-               LATERAL (SELECT count(*) AS ended FROM saga_log g WHERE g.booking_id = bookings.id
-                           AND g.from_state <> g.to_state AND g.to_state = ANY(string_to_array(state, ','))) AS steps,
-               LATERAL (SELECT count(*) AS told FROM bus.log l WHERE l.tenant_id = $1 AND l.type = ANY(types)
-                           AND l.headers ->> 'subject' = bookings.id::text) AS messages
-         WHERE ended <> told
+        WITH ends (state, types) AS (
+                 VALUES ('CONFIRMED', '{BookingConfirmed}'::text[]), ('EXPIRED', '{BookingExpired}'),
+                        ('FAILED,CANCELLED', '{BookingFailed,BookingCancelled}')),
+             steps AS (
+                 SELECT booking_id::text AS booking, state, count(*) AS ended
+                   FROM saga_log JOIN ends ON to_state = ANY(string_to_array(state, ','))
+                  WHERE from_state <> to_state GROUP BY 1, 2),
+             messages AS (
+                 SELECT headers ->> 'subject' AS booking, state, count(*) AS told
+                   FROM bus.log JOIN ends ON type = ANY(types) WHERE tenant_id = $1 GROUP BY 1, 2)
+        SELECT format('booking %s came to %s %s times, told %s times', booking, state, ended, told)
+          FROM steps FULL JOIN messages USING (booking, state)
+         WHERE ended IS DISTINCT FROM told
         """,
     ),
     Invariant(

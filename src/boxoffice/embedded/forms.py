@@ -5,27 +5,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from boxoffice import app
+from boxoffice.app.process import BANK_CONNECTIONS
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 
-STREET, EDGE, SERVICES, WORKERS = (
-    0,
-    1,
-    2,
-    3,
-)  # who ends first: whoever begins work, then who does it, then who carries it on
+# Who ends first: whoever begins work, then who does it, then who carries it on.
+STREET, EDGE, SERVICES, WORKERS = range(4)
 BACKLOG = 2048
+BY_HAND = 20  # connections for an operator's commands and for whoever looks
 WORK_APART = frozenset({"bookings"})  # its doors are too busy to share a process with its worker
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process: its command, and the socket that we hold for it, so that a caller waits while it is replaced."""
+    """One process: its command, and the socket that we hold for it, so that a caller waits while it is replaced.
+
+    `reloads`: it renews itself on SIGHUP.
+    """
 
     name: str
     command: Sequence[str]
     ends: int
     listening: socket.socket | None = None
+    reloads: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def services(settings: Settings, edge: socket.socket, bind: Bind) -> Form:
     """nginx, behind it the gateway, and behind that every service in processes of its own."""
     bind(settings.bind, settings.tls_port, "BOXOFFICE_TLS_PORT").close()
     street = ("nginx", "--gateway", "{}:{}".format(*edge.getsockname()[:2]))
-    parts = [Part("nginx", street, STREET)]
+    parts = [Part("nginx", street, STREET, reloads=True)]
     parts += [Part(f"gateway {number + 1}", ("run", "gateway"), EDGE, edge) for number in range(settings.web_processes)]
     found: dict[str, list[str]] = {}
     ready = [("127.0.0.1", settings.admin_port)]
@@ -78,6 +80,18 @@ def services(settings: Settings, edge: socket.socket, bind: Bind) -> Form:
         "public_url": settings.public_url or f"https://{{slug}}.{settings.domain}:{settings.tls_port}",
     }
     return Form(parts, settings.model_copy(update=shared), ready, settings.tls_port)
+
+
+def connections(settings: Settings, *, in_services: bool) -> int:
+    """How many connections the database has to allow, all pools of a form's processes being full."""
+    pools = banks = settings.web_processes + 1
+    if in_services:
+        counts = instances(settings)
+        working = sum(1 if name in WORK_APART else counts.get(name, 1) for name in app.WORKERS)
+        pools = settings.web_processes + sum(counts.get(name, 1) for name in app.SERVICES) + working
+        banks = 2 * counts.get("payments", 1)
+    size = settings.pool_size + settings.reserve_pool_size
+    return pools * size + banks * (BANK_CONNECTIONS + 1) + BY_HAND
 
 
 def instances(settings: Settings) -> Mapping[str, int]:

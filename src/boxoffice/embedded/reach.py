@@ -20,11 +20,12 @@ CONNECT_SECONDS_MAX = 10.0
 
 @asynccontextmanager
 async def reachable_servers(
-    settings: Settings, *, share: bool = False
+    settings: Settings, *, share: bool = False, connections: int = 100
 ) -> AsyncIterator[tuple[Settings, EmbeddedServers | None]]:
     """Yield complete settings, and the servers if they are ours to watch.
 
     `share`: a short command uses the servers of a running `boxoffice up` instead of being refused, and needs no broker.
+    `connections`: how many a database of ours has to allow.
     """
     if settings.database_url:
         await _check_database(settings.database_url)
@@ -38,8 +39,9 @@ async def reachable_servers(
         yield _completed(settings, None), None
         return
     servers = EmbeddedServers(
-        settings.data, with_postgres=not settings.database_url, with_valkey=not settings.valkey_url, broker=broker
-    )
+        settings.data, with_postgres=not settings.database_url, with_valkey=not settings.valkey_url,
+        max_connections=connections, broker=broker,
+    )  # fmt: skip
     if share and servers.attach():
         yield _completed(settings, servers), None
         return

@@ -106,7 +106,7 @@ class EmbeddedServers:
         """Use, without owning them, the servers that another process runs on this data; false when none does."""
         if not is_running(self._data):
             return False
-        self._describe(server_account(), _socket_folder(self._data))
+        self._describe(server_account(), socket_folder(self._data))
         return True
 
     async def revive(self) -> list[str]:
@@ -146,7 +146,7 @@ class EmbeddedServers:
             (self._data / "secrets").mkdir(mode=0o700, exist_ok=True)
             (self._data / "log").mkdir(mode=0o755, exist_ok=True)
             self._take_lock()
-            return account.private_folder(_socket_folder(self._data))
+            return account.private_folder(socket_folder(self._data))
         except OSError as error:
             raise StartupProblem(f"cannot use the data directory {self._data}: {error.strerror or error}") from error
 
@@ -193,7 +193,7 @@ def is_running(data: Path) -> bool:
     return False
 
 
-def _socket_folder(data: Path) -> Path:
+def socket_folder(data: Path) -> Path:
     """`run` in the data directory or, when that makes the sockets' paths too long, a short private folder elsewhere."""
     folder = data / "run"
     if len(os.fsencode(folder)) + len(LONGEST_SOCKET_NAME) <= SOCKET_PATH_BYTES_MAX:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from boxoffice import app
-from boxoffice.embedded import forms, kafka_jars, nginx
+from boxoffice.embedded import control, forms, kafka_jars, nginx
 from boxoffice.embedded.forms import Form, Part
 from boxoffice.embedded.reach import reachable_servers
 from boxoffice.embedded.servers import EmbeddedServers, is_running, left_behind
@@ -51,10 +51,11 @@ async def up(settings: Settings, *, in_services: bool = False) -> None:
     if settings.failpoint:
         raise StartupProblem("BOXOFFICE_FAILPOINT is for tests of a single process: unset it, or use `boxoffice run`")
     begun = time.monotonic()
+    connections = forms.connections(settings, in_services=in_services)
     stop = Stop()
     listening = await listen(settings)
     try:
-        async with reachable_servers(settings) as (complete, servers):
+        async with reachable_servers(settings, connections=connections) as (complete, servers):
             if not await unless_asked(stop, prepare(complete)):
                 return
             form = forms.services(complete, listening, bound) if in_services else forms.all_in_each(complete, listening)
@@ -62,7 +63,8 @@ async def up(settings: Settings, *, in_services: bool = False) -> None:
                 await until_ready(form, supervisor, stop)
                 if not stop.asked.is_set():
                     say(welcome(form.settings, time.monotonic() - begun))
-                await watch(servers, stop)
+                async with control.answering(form.settings.data, supervisor.roll, say):
+                    await watch(servers, stop)
                 say("Stopping: no new requests, finishing what has begun.")
     finally:
         listening.close()
@@ -176,7 +178,7 @@ def _child(part: Part, environment: Mapping[str, str], lifeline: int) -> Child:
     if part.listening is not None:
         arguments += ["--fd", str(part.listening.fileno())]
         descriptors.append(part.listening.fileno())
-    return Child(part.name, arguments, environment, descriptors)
+    return Child(part.name, arguments, environment, descriptors, part.reloads)
 
 
 def fresh_folder(settings: Settings) -> Path:
