@@ -26,8 +26,8 @@ async def small(logins: Logins) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def one(database: Database, tenant: Tenant) -> int:
-    async with database.transaction(tenant) as tx:
+async def one(database: Database, tenant: Tenant, *, reserve: bool = False) -> int:
+    async with database.transaction(tenant, reserve=reserve) as tx:
         return int(await tx.db.fetchval("SELECT 1"))
 
 
@@ -55,6 +55,23 @@ async def test_what_is_kept_for_recovery_is_not_counted(small: Database, tenant:
 
         async with small.transaction(tenant, reserve=True) as tx:
             assert await tx.db.fetchval("SELECT 1") == 1
+
+
+async def test_a_lock_on_what_is_one_tenant_s_leaves_some_of_the_reserve_to_the_others(
+    logins: Logins, new_tenant: NewTenant
+) -> None:
+    stuck, other = await new_tenant(), await new_tenant()
+    database = await Database.connect(logins.web, platform_role=Roles("suite").platform, pool_size=1, reserve_size=2)
+
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(database.transaction(stuck, reserve=True))
+        waiting = asyncio.create_task(held.enter_async_context(database.transaction(stuck, reserve=True)))
+        served = [await one(database, other, reserve=True) for _ in range(3)]
+        refused = await asyncio.gather(waiting, return_exceptions=True)
+    await database.close()
+
+    assert served == [1, 1, 1]
+    assert isinstance(refused[0], Unavailable)
 
 
 async def entered(bulkhead: Bulkhead, tenant: UUID) -> None:

@@ -128,16 +128,16 @@ class Tx:
 class Database:
     """A login's connections: a pool for the doors and a small reserve so that buyers cannot starve recovery.
 
-    No tenant has more than half of the pool, and nobody a connection for longer than the deadline.
+    No tenant has more than half of either, and nobody a connection for longer than the deadline.
     """
 
     def __init__(
         self, pool: Any, reserve: Any, platform_role: str, wake: Wake | None = None,
-        *, share: int = 1, deadline_seconds: float = DEADLINE_SECONDS,
+        *, shares: tuple[int, int] = (1, 1), deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._reserve = reserve
-        self._bulkhead = Bulkhead(share, ACQUIRE_SECONDS)
+        self._bulkheads = [Bulkhead(share, ACQUIRE_SECONDS) for share in shares]
         self._deadline_seconds = deadline_seconds
         self.wake = wake or Wake()
         self._begin_platform = _begin(platform_role, "platform, pg_temp", "")
@@ -159,8 +159,8 @@ class Database:
 
         async with asyncio.timeout(CONNECT_SECONDS):
             pools = await pool(pool_size), await pool(reserve_size)
-        share = max(1, pool_size // 2)
-        return cls(*pools, platform_role, wake, share=share, deadline_seconds=deadline_seconds)
+        shares = max(1, pool_size // 2), max(1, reserve_size // 2)
+        return cls(*pools, platform_role, wake, shares=shares, deadline_seconds=deadline_seconds)
 
     @property
     def connections_in_use(self) -> int:
@@ -184,17 +184,14 @@ class Database:
         if begin is None:
             begin = _begin(tenant.role, f'"{tenant.schema}", platform, pg_temp', str(tenant.id))
             self._begins[tenant.role] = begin
-        if reserve:
-            async with self._run(begin, tenant, self._reserve) as tx:
-                yield tx
-            return
-        if not self._bulkhead.enter(tenant.id):
-            await self._bulkhead.wait(tenant.id)
+        pool, bulkhead = (self._reserve if reserve else self._pool), self._bulkheads[reserve]
+        if not bulkhead.enter(tenant.id):
+            await bulkhead.wait(tenant.id)
         try:
-            async with self._run(begin, tenant, self._pool) as tx:
+            async with self._run(begin, tenant, pool) as tx:
                 yield tx
         finally:
-            self._bulkhead.leave(tenant.id)
+            bulkhead.leave(tenant.id)
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[Tx]:
