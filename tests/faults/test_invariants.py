@@ -7,6 +7,7 @@ import pytest
 
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.kernel.tenancy import Tenant
+from tests.support import carried
 from tests.support.invariants import OF_PLATFORM, OF_TENANT, broken
 from tests.support.sound_tenant import EVENT, MESSAGES, REFUND, REFUNDED, SOLD, STRANGER, write
 
@@ -97,6 +98,7 @@ async def check(servers: EmbeddedServers, tenant: Tenant) -> AsyncIterator[Check
 
     async def names(sql: str) -> set[str]:
         await db.execute(sql)
+        await carried.tell(db)
         found = await broken(db, OF_TENANT, tenant.id, tenant.schema) + await broken(db, OF_PLATFORM, None, None)
         return {text.split(":")[0] for text in found}
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from itertools import cycle
 from uuid import uuid4
 
@@ -48,6 +47,7 @@ class Crowd:
         self._slug = slug
         self._event = event
         self.buyers = buyers
+        self.unanswered: list[str] = []
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     @classmethod
@@ -84,10 +84,13 @@ class Crowd:
 
     async def _told(self, buyer: Buyer, act: Callable[[Buyer], Awaitable[Reply | None]]) -> None:
         async with self._gate:
-            with suppress(aiohttp.ClientError, TimeoutError):  # then nobody knows what became of it
+            try:
                 refusal = await act(buyer)
-                if refusal is not None:
-                    buyer.refusals.append(refusal)
+            except (aiohttp.ClientError, TimeoutError) as fault:  # nobody knows what became of it
+                self.unanswered.append(repr(fault))
+                return
+            if refusal is not None:
+                buyer.refusals.append(refusal)
 
     async def _hold(self, buyer: Buyer) -> Reply | None:
         held = await self._platform.hold(self._slug, self._event, buyer.seats, guest=buyer.guest)
@@ -154,14 +157,14 @@ async def at_rest(platform: Platform, slug: str, *, within: float = 45) -> None:
     left: list[str] = []
 
     async def nothing_left() -> bool:
-        left[:] = await invariants.unfinished(url, slug)
+        left[:] = await invariants.unfinished(url, slug, platform.kafka)
         return not left
 
     try:
         await eventually(nothing_left, within=within)
     except AssertionError:
         raise AssertionError(f"after {within} s there is still to do: {left}") from None
-    assert await invariants.violations(url, slug) == []
+    assert await invariants.violations(url, slug, platform.kafka) == []
 
 
 def database_url(platform: Platform) -> str:

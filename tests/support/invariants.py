@@ -11,6 +11,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from boxoffice.kafka.access import Access
+from tests.support import carried
 from tests.support.waiting import eventually
 
 
@@ -200,7 +202,7 @@ OF_TENANT: tuple[Invariant, ...] = (
         "Every message was handled, or is parked or buried, by every group that reads its topic.",
         """
         SELECT format('%s %s was not handled by %s', l.type, l.message_id, a.grp)
-          FROM bus.log l JOIN bus.assignment a USING (topic, part)
+          FROM carried l JOIN reading a USING (topic)
          WHERE l.tenant_id = $1
            AND NOT EXISTS (SELECT FROM platform.inbox i WHERE (i.grp, i.message_id) = (a.grp, l.message_id))
            AND NOT EXISTS (SELECT FROM platform.retries r WHERE (r.grp, r.message_id) = (a.grp, l.message_id))
@@ -220,7 +222,7 @@ OF_TENANT: tuple[Invariant, ...] = (
                   WHERE from_state <> to_state GROUP BY 1, 2),
              messages AS (
                  SELECT headers ->> 'subject' AS booking, state, count(*) AS told
-                   FROM bus.log JOIN ends ON type = ANY(types) WHERE tenant_id = $1 GROUP BY 1, 2)
+                   FROM carried JOIN ends ON type = ANY(types) WHERE tenant_id = $1 GROUP BY 1, 2)
         SELECT format('booking %s came to %s %s times, told %s times', booking, state, ended, told)
           FROM steps FULL JOIN messages USING (booking, state)
          WHERE ended IS DISTINCT FROM told
@@ -231,7 +233,7 @@ OF_TENANT: tuple[Invariant, ...] = (
         "Each message that a buyer must hear of made exactly one notice, and it was sent.",
         """
         SELECT format('%s %s made %s notices, %s of them sent', type, message_id, made, sent)
-          FROM bus.log l,
+          FROM carried l,
                LATERAL (SELECT count(*) AS made, count(*) FILTER (WHERE status = 'SENT') AS sent
                           FROM notifications n WHERE n.message_id = l.message_id) AS notices
          WHERE l.tenant_id = $1
@@ -255,11 +257,11 @@ OF_TENANT: tuple[Invariant, ...] = (
         "No row or message of a tenant carries or names what is another's.",
         """
         SELECT format('message %s of partition key %s says it is of tenant %s', message_id, key, headers ->> 'tenantid')
-          FROM bus.log WHERE tenant_id = $1
+          FROM carried WHERE tenant_id = $1
            AND (headers ->> 'tenantid' <> $1::text OR split_part(key, '#', 1) <> $1::text)
         UNION ALL
         SELECT format('%s %s is about booking %s, which is not here', type, message_id, headers ->> 'subject')
-          FROM bus.log WHERE tenant_id = $1
+          FROM carried WHERE tenant_id = $1
            AND (type LIKE 'Booking%' OR type LIKE 'Refund%' OR type LIKE 'Payment%' AND type <> 'PaymentMethodsChanged')
            AND headers ->> 'subject' NOT IN (SELECT id::text FROM bookings)
         UNION ALL
@@ -325,21 +327,27 @@ TENANTS = """
 """
 
 
-async def violations(url: str, slug: str | None = None) -> list[str]:
-    """Everything that is broken for one tenant or for all, seen at one moment; `url` is the superuser's."""
+async def violations(url: str, slug: str | None = None, kafka: Access | None = None) -> list[str]:
+    """Everything that is broken for one tenant or for all, seen at one moment.
+
+    `url` is the superuser's; `kafka` is where messages travel or have travelled, if they did.
+    """
     found: list[str] = []
-    async with _connected(url) as db, db.transaction(isolation="repeatable_read", readonly=True):
-        found += await broken(db, OF_PLATFORM, None, None)
-        for row in await db.fetch(TENANTS, slug):
-            found += await broken(db, OF_TENANT, row["id"], row["schema_name"])
+    async with _connected(url) as db:
+        await carried.tell(db, kafka)
+        async with db.transaction(isolation="repeatable_read", readonly=True):
+            found += await broken(db, OF_PLATFORM, None, None)
+            for row in await db.fetch(TENANTS, slug):
+                found += await broken(db, OF_TENANT, row["id"], row["schema_name"])
     return found
 
 
-async def unfinished(url: str, slug: str) -> list[str]:
+async def unfinished(url: str, slug: str, kafka: Access | None = None) -> list[str]:
     """What has still to happen by itself for this tenant."""
     async with _connected(url) as db:
         row = await db.fetchrow(TENANTS, slug)
-        return [text for (text,) in await db.fetch(UNFINISHED, row["id"])]
+        found = [text for (text,) in await db.fetch(UNFINISHED, row["id"])]
+    return found if found or kafka is None else await carried.unread(kafka)
 
 
 async def unknown(url: str, slug: str, bookings: Iterable[str]) -> list[str]:
@@ -352,7 +360,7 @@ async def unknown(url: str, slug: str, bookings: Iterable[str]) -> list[str]:
 
 
 async def broken(db: Any, wanted: Iterable[Invariant], tenant_id: UUID | None, schema: str | None) -> list[str]:
-    """What breaks these invariants, in a transaction that the caller has begun."""
+    """What breaks these invariants, in a transaction that the caller has begun after `carried.tell`."""
     if schema is not None:
         await db.execute(f'SET LOCAL search_path = "{schema}", platform, pg_temp')
     found = []

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import aiohttp
 
+from boxoffice.kafka.access import Access
 from tests.support.servers import temporary_folder
 from tests.support.waiting import eventually
 
@@ -56,6 +57,8 @@ class Platform:
         self.data = folder / "data"
         self.port, self.admin_port, self.tls_port, self.kafka_port = free_ports(4)
         self.domain = "boxoffice.localhost" if self.in_services else "localhost"  # wildcards need two labels
+        on_kafka = self.in_services and settings.get("bus") != "pglog"
+        self.kafka = Access(f"127.0.0.1:{self.kafka_port}") if on_kafka else None
         self.output = folder / "output"
         chosen = {
             **SHORT,
