@@ -10,8 +10,10 @@ import asyncio
 import json
 import random
 import re
+import ssl
 import time
 import uuid
+from functools import cache
 from typing import cast
 
 import msgspec
@@ -32,11 +34,12 @@ class Booked(msgspec.Struct):
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection to one host name, for one request at a time."""
+    """One keep-alive connection to one host name, for one request at a time; over TLS with a context for it."""
 
-    def __init__(self, port: int, host: str) -> None:
+    def __init__(self, port: int, host: str, trust: ssl.SSLContext | None = None) -> None:
         self._port = port
         self._host = host
+        self._trust = trust
         self._received = b""
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
@@ -59,7 +62,8 @@ class Connection(asyncio.Protocol):
     async def call(self, method: str, path: str, body: bytes = b"", headers: str = "") -> tuple[int, bytes]:
         loop = asyncio.get_running_loop()
         if self._transport is None:
-            await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+            name = self._host.partition(":")[0] if self._trust is not None else None
+            await loop.create_connection(lambda: self, "127.0.0.1", self._port, ssl=self._trust, server_hostname=name)
         assert self._transport is not None
         self._answer = loop.create_future()
         kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
@@ -69,6 +73,14 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+
+@cache
+def trusting() -> ssl.SSLContext:
+    """Encrypts and asks for nobody's certificate: the server is our own, on this machine."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Tally:
@@ -122,7 +134,7 @@ async def buy(connection: Connection, event: str, seats: int, tally: Tally) -> b
 
 
 async def buyer(arguments: argparse.Namespace, until: float, tally: Tally) -> None:
-    connection = Connection(arguments.port, arguments.host)
+    connection = Connection(arguments.port, arguments.host, trusting() if arguments.tls else None)
     while time.perf_counter() < until and await buy(connection, arguments.event, arguments.seats, tally):
         pass
     connection.close()
@@ -144,4 +156,5 @@ if __name__ == "__main__":
     for name, kind in (("port", int), ("host", str), ("event", str), ("seats", int), ("buyers", int)):
         parser.add_argument(f"--{name}", type=kind, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--tls", action="store_true")
     uvloop.run(main(parser.parse_args()))

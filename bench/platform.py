@@ -30,6 +30,7 @@ class Platform:
     servers: EmbeddedServers
     environment: dict[str, str]
     process: asyncio.subprocess.Process
+    tls_port: int | None = None  # nginx's, in the form of services
 
     async def run(self, *words: str) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -55,17 +56,17 @@ class Platform:
         return str(tokens["access_token"])
 
     def cpu_seconds(self) -> dict[str, float]:
-        """CPU time so far by kind of process: web, worker, postgres, valkey."""
+        """CPU time so far by kind of process: web and worker, or nginx and each role; postgres, valkey."""
         return {kind: sum(_cpu_seconds(pid) for pid in pids) for kind, pids in self._pids().items()}
 
     def _pids(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {"web": [], "worker": [], "postgres": [], "valkey": []}
-        children = _descendants(os.getpid())
-        for pid in children:
+        found: dict[str, list[int]] = {}
+        for pid in _descendants(self.process.pid):
             words = _words(pid)
-            for kind, mark in (("web", "web"), ("worker", "worker")):
-                if "run" in words and mark in words:
-                    found[kind].append(pid)
+            if "run" in words:
+                found.setdefault(words[words.index("run") + 1], []).append(pid)
+            elif words[0].startswith("nginx:"):
+                found.setdefault("nginx", []).append(pid)
         for server in (self.servers.postgres, self.servers.valkey):
             kind = "postgres" if server is self.servers.postgres else "valkey"
             if server.pid is not None:
@@ -75,24 +76,29 @@ class Platform:
 
 @asynccontextmanager
 async def running(
-    folder: Path, port: int, postgres_options: dict[str, str] | None = None, web_processes: int | None = None
-) -> AsyncIterator[Platform]:
-    async with EmbeddedServers(folder / "servers", postgres_options=postgres_options) as servers:
+    folder: Path, port: int, postgres_options: dict[str, str] | None = None, web_processes: int | None = None,
+    *, in_services: bool = False,
+) -> AsyncIterator[Platform]:  # fmt: skip
+    tls_port = port + 2 if in_services else None
+    async with EmbeddedServers(folder / "servers", max_connections=500, postgres_options=postgres_options) as servers:
         environment = {
             **os.environ, "BOXOFFICE_DATABASE_URL": servers.database_url, "BOXOFFICE_VALKEY_URL": servers.valkey_url,
             "BOXOFFICE_PORT": str(port), "BOXOFFICE_DATA": str(folder / "data"), "BOXOFFICE_DEMO": "0",
         }  # fmt: skip
         if web_processes is not None:
             environment["BOXOFFICE_WEB_PROCESSES"] = str(web_processes)
+        if tls_port is not None:
+            environment["BOXOFFICE_TLS_PORT"] = str(tls_port)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "boxoffice", "up", env=environment, stdout=asyncio.subprocess.PIPE
-        )
+            sys.executable, "-m", "boxoffice", "up", *(["--services"] if in_services else []),
+            env=environment, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
         assert process.stdout is not None
         while line := await process.stdout.readline():
             if b"is ready" in line:
                 break
         try:
-            yield Platform(port, servers.database_url, servers, environment, process)
+            yield Platform(port, servers.database_url, servers, environment, process, tls_port)
         finally:
             if process.returncode is None:
                 process.terminate()

@@ -1,6 +1,6 @@
 """The on-sale rush: one event, many buyers at once, from the hold of two seats to CONFIRMED, against pgbench.
 
-    make bench            or: python -m bench.rush --buyers 100 --seconds 20
+    make bench            or: python -m bench.rush --buyers 100 --seconds 20 --form both
 
 The reference runs before and after the rush on the same PostgreSQL. The rush ends when every message has been handled;
 then the rows are counted: no seat may be sold twice, and every confirmed booking must own what it bought.
@@ -23,6 +23,7 @@ import asyncpg
 from bench import platform, reference, statements
 
 SLUG = "rush"
+LEAST_SHARE = 0.5  # of the embedded form's sales, that the distributed form has to make on the same machine
 DRAINED = """
     SELECT (SELECT count(*) FROM platform.outbox) + (SELECT count(*) FROM platform.retries)
          + (SELECT coalesce(sum(p.next_off - a.committed), 0) FROM bus.assignment a
@@ -41,14 +42,15 @@ CHECKS = {
 }
 
 
-async def buy(arguments: argparse.Namespace, port: int, event_id: str) -> list[dict[str, Any]]:
+async def buy(arguments: argparse.Namespace, box: platform.Platform, event_id: str) -> list[dict[str, Any]]:
     """Let all buyers run, and answer what their processes saw."""
+    port, tls = (box.port, []) if box.tls_port is None else (box.tls_port, ["--tls"])
     share = -(-arguments.buyers // arguments.processes)
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bench.buyers", "--port", str(port), "--host", f"{SLUG}.localhost:{port}",
             "--event", event_id, "--seats", str(arguments.seats), "--buyers", str(share),
-            "--seconds", str(arguments.seconds), stdout=asyncio.subprocess.PIPE,
+            "--seconds", str(arguments.seconds), *tls, stdout=asyncio.subprocess.PIPE,
         )
         for _ in range(arguments.processes)
     ]  # fmt: skip
@@ -81,7 +83,8 @@ async def check(database_url: str, confirmed: int) -> None:
 
 def report(
     arguments: argparse.Namespace, seen: list[dict[str, Any]], references: list[float], cpu: dict[str, float]
-) -> int:
+) -> tuple[int, float]:
+    """Print what was seen; answers how many bookings were confirmed, and how many for each transaction of pgbench."""
     times = sorted(time for process in seen for time in process["times"])
     if not times:
         raise SystemExit(f"nothing was confirmed: {seen}")
@@ -102,15 +105,17 @@ def report(
     print(f"CPU ms/booking {', '.join(f'{kind} {value}' for kind, value in spent.items())}")
     print(f"pgbench        {', '.join(f'{each:.0f}' for each in references)} transactions/s")
     print(f"ratio          {rate / tps:.3f} of pgbench")
-    return len(times)
+    return len(times), rate / tps
 
 
-async def main(arguments: argparse.Namespace) -> None:
+async def rush(arguments: argparse.Namespace, form: str) -> float:
+    """One rush on a platform of one form; answers its ratio."""
     with tempfile.TemporaryDirectory(prefix="boxoffice-bench-") as name:
         folder = Path(name)
         os.chmod(name, 0o755)
         options = statements.OPTIONS if arguments.statements else {}
-        async with platform.running(folder, arguments.port, options) as box:
+        async with platform.running(folder, arguments.port, options, in_services=form == "services") as box:
+            print(f"form           {form}")
             event_id = await platform.event_on_sale(box, SLUG, arguments.seats)
             await reference.prepare(box.database_url, folder)
             measure = partial(reference.transactions_per_second, box.database_url, folder, arguments.reference)
@@ -118,7 +123,7 @@ async def main(arguments: argparse.Namespace) -> None:
             if arguments.statements:
                 await statements.forget(box.database_url)
             before = box.cpu_seconds()
-            seen = await buy(arguments, box.port, event_id)
+            seen = await buy(arguments, box, event_id)
             lag = await drained(box.database_url)
             cpu = {kind: spent - before[kind] for kind, spent in box.cpu_seconds().items()}
             cpu["buyers"] = sum(process["cpu_seconds"] for process in seen)
@@ -127,9 +132,20 @@ async def main(arguments: argparse.Namespace) -> None:
                 await statements.report(box.database_url, arguments.statements, bookings)
                 print()
             references.append(await measure(2))
-            confirmed = report(arguments, seen, references, cpu)
+            confirmed, ratio = report(arguments, seen, references, cpu)
             print(f"drained        {lag:.1f} s after the last buyer")
             await check(box.database_url, confirmed)
+            return ratio
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    forms = ("one", "services") if arguments.form == "both" else (arguments.form,)
+    ratios = {form: await rush(arguments, form) for form in forms}
+    if len(ratios) == 2:
+        share = ratios["services"] / ratios["one"]
+        print(f"distributed    {share:.2f} of embedded")
+        if share < LEAST_SHARE:
+            raise SystemExit(f"BROKEN: less than {LEAST_SHARE}")
 
 
 if __name__ == "__main__":
@@ -140,5 +156,6 @@ if __name__ == "__main__":
     parser.add_argument("--seats", type=int, default=50_000)
     parser.add_argument("--reference", type=int, default=5, help="seconds of pgbench before and after")
     parser.add_argument("--port", type=int, default=18_400)
+    parser.add_argument("--form", choices=("one", "services", "both"), default="one")
     parser.add_argument("--statements", type=int, default=0, help="also list so many of PostgreSQL's costliest")
     asyncio.run(main(parser.parse_args()))

@@ -12,6 +12,7 @@ from opentelemetry.trace import Span
 from boxoffice.doors.problem import CONTENT_TYPE, passing
 from boxoffice.doors.request import Receive, Scope, Send
 from boxoffice.gateway.answers import RenderError, finish, send_fault, send_page, send_refusal
+from boxoffice.gateway.compression import compressed
 from boxoffice.gateway.credentials import guest_cookie
 from boxoffice.gateway.exchange import ASGIApp, Exchange
 from boxoffice.gateway.steps import STEPS, Gate, too_large
@@ -112,6 +113,7 @@ class Reply:
             if self._is_page(start) or (self.status == 201 and makes_guest(self._exchange)):
                 self._start = start
                 return
+            start, self._send = compressed(self._exchange, start, self._send)
             await self._send(start)
         elif self._start is not None:
             self._kept += message.get("body", b"")
