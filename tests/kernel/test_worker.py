@@ -15,8 +15,8 @@ from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.valkey import connect
 from boxoffice.kernel.wake import OUTBOX, Wake
-from tests.support.messaging import Noted, Struck, fresh_topic, working
-from tests.support.waiting import eventually
+from tests.support.messaging import Noted, fresh_topic, working
+from tests.support.waiting import eventually, lasting
 
 
 async def test_a_loop_that_fails_is_begun_again(database: Database, directory: Directory) -> None:
@@ -34,36 +34,33 @@ async def test_a_loop_that_fails_is_begun_again(database: Database, directory: D
     assert begun == [0, 1, 2]
 
 
-async def test_work_in_hand_is_finished_and_its_messages_are_relayed_before_the_end(
-    database: Database, directory: Directory, tenant: Tenant
-) -> None:
-    subject, begun, go_on = uuid4(), asyncio.Event(), asyncio.Event()
+class Watched(PgLog):
+    """Its relay, once the worker is to stop, waits a while for the bus to end before it."""
 
-    async def answer(tx: Tx, messages: Sequence[Received[Noted]]) -> None:
-        if any(message.body.about == subject for message in messages):
-            begun.set()
-            await go_on.wait()
-            tx.publish(Struck(about=subject, text="answered"))
+    def __init__(self, database: Database, stop: asyncio.Event) -> None:
+        super().__init__(database, lease_seconds=2.0)
+        self.stopping, self.ended, self.ended_first = stop, asyncio.Event(), False
 
-    stop, state = asyncio.Event(), worker.State()
-    service = Service(fresh_topic(), subscriptions=[on(Noted, answer)])
-    running = asyncio.create_task(
-        worker.run([service], database, directory, PgLog(database), stop, lease_seconds=2.0, state=state)
-    )
-    async with database.transaction(tenant) as tx:
-        tx.publish(Noted(about=subject, text="asked"))
-    await begun.wait()
-    ready = state.problems()
+    async def run(self, stop: asyncio.Event) -> None:
+        await super().run(stop)
+        self.ended.set()
+
+    async def relay(self, limit: int) -> int:
+        if self.stopping.is_set():
+            self.ended_first = await lasting(1.0, self.ended)
+        return await super().relay(limit)
+
+
+async def test_the_bus_goes_on_until_the_last_message_is_relayed(database: Database, directory: Directory) -> None:
+    stop = asyncio.Event()
+    bus = Watched(database, stop)
+    running = asyncio.create_task(worker.run([], database, directory, bus, stop, lease_seconds=2.0))
+
     stop.set()
-    await eventually(lambda: state.problems() == ["stopping"])
-    still_running = not running.done()
-    go_on.set()
     await asyncio.wait_for(running, 20)
 
-    assert (ready, still_running) == ([], True)
-    async with database.system() as db:
-        assert await db.fetchval("SELECT count(*) FROM platform.outbox WHERE tenant_id = $1", tenant.id) == 0
-        assert await db.fetchval("SELECT count(*) FROM bus.log WHERE tenant_id = $1", tenant.id) == 2
+    assert bus.ended.is_set()
+    assert not bus.ended_first
 
 
 def test_a_worker_is_ready_from_its_start_to_its_stop() -> None:

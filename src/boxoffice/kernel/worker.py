@@ -88,13 +88,12 @@ async def run(
     carrying: list[tuple[str, Loop]] = [
         ("relay", _relaying(bus, database, state)),
         ("directory", directory.keep_fresh),
-        ("bus", bus.run),
         ("wake", database.wake.listen),
     ]
-    carried = asyncio.Event()
+    carried, closed = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        for name, loop in carrying:
-            tasks.create_task(_always(name, loop, carried))
+        tasks.create_task(_always("bus", bus.run, closed))
+        carriers = [tasks.create_task(_always(name, loop, carried)) for name, loop in carrying]
         workers = [tasks.create_task(_always(name, loop, stop)) for name, loop in working]
         state.started = True
         await stop.wait()
@@ -104,6 +103,8 @@ async def run(
             log.warning("work_cut_off", work=worker.get_name())
             worker.cancel()
         carried.set()
+        await asyncio.wait(carriers)
+        closed.set()
 
 
 async def _always(name: str, loop: Loop, stop: asyncio.Event) -> None:
