@@ -47,11 +47,11 @@ class KafkaBus:
         self._poll_seconds = poll_seconds
         self.topics = Topics(access, shape or Shape())
         name, topics = ("relay", None) if writes is None else (f"relay of {writes[0]}", _with_dead(writes[1]))
-        self._relay = Relay(database, access, lease=self._lease, name=name, topics=topics)
+        self._relay = Relay(database, access, self.declare, lease=self._lease, name=name, topics=topics)
         self._members: set[KafkaMember] = set()
 
     async def declare(self, topics: Sequence[str]) -> None:
-        await self.topics.declare(topics)
+        await self.topics.declare(_with_dead(topics))
 
     async def relay(self, limit: int) -> int:
         return await self._relay.move(limit)
@@ -141,4 +141,6 @@ class Joined(KafkaMember):
 
 
 def _with_dead(topics: Collection[str]) -> list[str]:
-    return [*topics, *(topic + DEAD_SUFFIX for topic in topics)]
+    """A letter may die in a group at any time: the topic for it is there before."""
+    living = [topic for topic in topics if not topic.endswith(DEAD_SUFFIX)]
+    return [*topics, *(topic + DEAD_SUFFIX for topic in living)]

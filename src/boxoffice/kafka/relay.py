@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -35,10 +35,11 @@ class Relay:
     """Moves the messages of some topics (`topics`; None: of all), one process of all at a time for each `name`."""
 
     def __init__(
-        self, database: Database, access: Access, *, lease: timedelta, name: str = "relay",
-        topics: Collection[str] | None = None,
+        self, database: Database, access: Access, declare: Callable[[Sequence[str]], Awaitable[None]], *,
+        lease: timedelta, name: str = "relay", topics: Collection[str] | None = None,
     ) -> None:  # fmt: skip
         self._database = database
+        self._declare = declare
         self._sender = Sender(access)
         self._lease = lease
         self._name = name
@@ -56,6 +57,7 @@ class Relay:
         rows = await self._read(limit)
         if not rows:
             return 0
+        await self._declare(list({row["topic"]: None for row in rows}))
         delivered = await self._send(rows)
         async with self._database.system() as db:
             await outbox.delete(db, delivered, self._name, self._owner, self._epoch)

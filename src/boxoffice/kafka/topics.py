@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, 
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from boxoffice.kafka.access import Access
+from boxoffice.kernel.bus.port import DEAD_SUFFIX
 
 Partition = tuple[str, int]
 
@@ -74,7 +75,7 @@ class Topics:
         }
         async with self._one_question:
             made = self.admin.create_topics(
-                [NewTopic(n, self._shape.partitions, copies, config=config) for n in missing],
+                [NewTopic(name, self._partitions_of(name), copies, config=config) for name in missing],
                 operation_timeout=ANSWER_SECONDS_MAX,
             )
             answers = await asyncio.gather(*map(asyncio.wrap_future, made.values()), return_exceptions=True)
@@ -82,6 +83,10 @@ class Topics:
             if isinstance(answer, KafkaException):
                 _judge(answer.args[0], name)
         await self._look()
+
+    def _partitions_of(self, name: str) -> int:
+        """Nobody shares the dead letters out."""
+        return 1 if name.endswith(DEAD_SUFFIX) else self._shape.partitions
 
     async def partitions(self, topics: Collection[str]) -> list[Partition]:
         """Every partition of these topics, as far as they exist."""
@@ -176,7 +181,8 @@ class Topics:
 
     async def _look(self) -> int:
         """Learn which topics there are; the number of brokers."""
-        found = await asyncio.to_thread(self.admin.list_topics, timeout=ANSWER_SECONDS_MAX)
+        async with self._one_question:
+            found = await asyncio.to_thread(self.admin.list_topics, timeout=ANSWER_SECONDS_MAX)
         self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
         return len(found.brokers)
 
