@@ -37,6 +37,7 @@ class Machine:
         await asyncio.gather(self._running, return_exceptions=True)
 
 
+NewBus = Callable[[], Bus]
 OpenBus = Callable[[], Awaitable[Machine]]
 OpenElsewhere = Callable[[str, Sequence[str]], AbstractAsyncContextManager[Elsewhere]]
 
@@ -60,13 +61,19 @@ def access(request: pytest.FixtureRequest, adapter: str) -> Access | None:
 
 
 @pytest.fixture
-async def machine(adapter: str, access: Access | None, database: Database) -> AsyncIterator[OpenBus]:
+async def new_bus(adapter: str, access: Access | None, database: Database) -> NewBus:
+    """Buses of processes that run them themselves."""
     async with database.system() as db:  # what other tests left there is of topics that a broker may not have
         await db.execute("DELETE FROM platform.outbox")
+    return lambda: open_bus(adapter, database, access)
+
+
+@pytest.fixture
+async def machine(new_bus: NewBus) -> AsyncIterator[OpenBus]:
     opened: list[Machine] = []
 
     async def open_one() -> Machine:
-        opened.append(Machine(open_bus(adapter, database, access)))
+        opened.append(Machine(new_bus()))
         return opened[-1]
 
     yield open_one

@@ -31,6 +31,19 @@ async def test_messages_of_one_key_arrive_in_the_order_of_publication(
     await member.close()
 
 
+async def test_a_topic_nobody_declared_is_made_when_its_first_message_comes(
+    machine: OpenBus, database: Database, tenant: Tenant, group: str
+) -> None:
+    bus, topic = (await machine()).bus, fresh_topic()
+    await publish(database, tenant, topic, ["first"])
+
+    await relay(bus, database)
+    member = await bus.join(group, [topic])
+
+    assert values(await read(member, 1)) == ["first"]
+    await member.close()
+
+
 async def test_every_group_gets_every_message_from_the_first_on(
     machine: OpenBus, database: Database, tenant: Tenant, group: str
 ) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from boxoffice.kernel import retries
-from boxoffice.kernel.bus.pglog import PgLog
+from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.consumer import Consumer
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.errors import Conflict, Unavailable
@@ -239,7 +239,7 @@ async def test_a_message_that_is_not_what_its_type_says_is_a_dead_letter_and_ann
     assert "DecodeError" in announced.headers["dlqerror"]
 
 
-async def _announced(bus: PgLog, message_id: UUID) -> Envelope:
+async def _announced(bus: Bus, message_id: UUID) -> Envelope:
     topic = f"{Noted.topic}.dlq"
     reader = await bus.join(fresh_topic(), [topic])
     async with asyncio.timeout(10):

@@ -53,17 +53,6 @@ async def test_several_relays_and_writers_at_once_lose_nothing_and_leave_no_gap(
     assert by_writer == {str(writer): list(range(each)) for writer in range(writers)}
 
 
-async def test_a_topic_nobody_declared_is_made_when_its_first_message_comes(database: Database, tenant: Tenant) -> None:
-    bus, topic = PgLog(database), fresh_topic()
-    await publish(database, tenant, topic, ["first"])
-
-    await relay_all(bus)
-    member = await bus.join(fresh_topic(), [topic])
-
-    assert values(await read(member, 1)) == ["first"]
-    await member.close()
-
-
 async def test_a_message_whose_transaction_committed_late_is_moved_too(
     database: Database, new_tenant_topic: str, tenant: Tenant
 ) -> None:

@@ -35,9 +35,9 @@ async def temporary_kafka(*, brokers: int = 1, secure: bool = False) -> AsyncIte
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_bus(adapter: str, database: Database, access: Access | None) -> Bus:
+def open_bus(adapter: str, database: Database, access: Access | None, lease: float | None = None) -> Bus:
     """A process's bus of this kind: `pglog`, `kafka` or `kafka-classic`."""
-    lease = LEASE_SECONDS[adapter]
+    lease = lease or LEASE_SECONDS[adapter]
     if access is None:
         return PgLog(database, lease_seconds=lease)
     protocol = "classic" if adapter == "kafka-classic" else "consumer"

@@ -34,6 +34,15 @@ class Struck(Noted, frozen=True, kw_only=True):
     topic: ClassVar[str] = "test.struck"
 
 
+def noted_on(topic_of_its_own: str) -> type[Noted]:
+    """A kind of Noted that has a topic of its own."""
+
+    class NotedThere(Noted, frozen=True, kw_only=True):
+        topic: ClassVar[str] = topic_of_its_own
+
+    return NotedThere
+
+
 def fresh_topic() -> str:
     return f"test.{uuid4().hex[:12]}"
 
@@ -92,11 +101,12 @@ def values(portions: Sequence[Portion]) -> list[str]:
 
 @asynccontextmanager
 async def working(
-    database: Database, directory: Directory, *services: Service, policy: Policy | None = None, lease: float = 2.0
-) -> AsyncIterator[PgLog]:
-    """A whole worker in this process, with pauses short enough for tests."""
+    database: Database, directory: Directory, *services: Service, policy: Policy | None = None, lease: float = 2.0,
+    bus: Bus | None = None,
+) -> AsyncIterator[Bus]:  # fmt: skip
+    """A whole worker in this process, on the embedded bus if on no other, with pauses short enough for tests."""
     stop = asyncio.Event()
-    bus = PgLog(database, lease_seconds=lease)
+    bus = bus or PgLog(database, lease_seconds=lease)
     policy = policy or Policy(base_seconds=0.05, longest_seconds=0.2, attempts=4)
     running = asyncio.create_task(
         worker.run(services, database, directory, bus, stop, policy=policy, lease_seconds=lease)
