@@ -26,6 +26,7 @@ SLUG = "rush"
 LEAST_SHARE = 0.5  # of the embedded form's sales, that the distributed form has to make on the same machine
 DRAINED = """
     SELECT (SELECT count(*) FROM platform.outbox) + (SELECT count(*) FROM platform.retries)
+         + (SELECT count(*) FROM tenant_rush.bookings WHERE status = 'PENDING_PAYMENT')
          + (SELECT coalesce(sum(p.next_off - a.committed), 0) FROM bus.assignment a
               JOIN bus.partition p ON (p.topic, p.part) = (a.topic, a.part))
 """

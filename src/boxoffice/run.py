@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from boxoffice import app
+from boxoffice.doors.sockets import MESSAGE_BYTES
 from boxoffice.gateway.protocol import EdgeProtocol
 from boxoffice.kernel.worker import State
 from boxoffice.remote.entrance import NOTICE_SECONDS
@@ -136,6 +137,8 @@ def _server(role: str, served: app.Served) -> "WebServer":
     config = uvicorn.Config(
         served,
         http="httptools" if role in app.SERVICES else EdgeProtocol,
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # secrets beside an attacker's words: see decision 46
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -6,6 +6,7 @@ import os
 import ssl
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,25 +83,31 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     return Answer(int(status.split()[1]), headers, body)
 
 
+@asynccontextmanager
+async def nginx_before(url: str) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
+    """Our nginx before what listens there: its port, and a context that trusts its certificate."""
+    (port,) = free_ports(1)
+    with temporary_folder() as folder:
+        environment = {
+            "PATH": os.defpath, "PYTHONPATH": str(Path("src").absolute()), "BOXOFFICE_DATA": str(folder / "data"),
+            "BOXOFFICE_TLS_PORT": str(port), "BOXOFFICE_DOMAIN": DOMAIN, "BOXOFFICE_DEMO": "0",
+        }  # fmt: skip
+        nginx = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "boxoffice", "nginx", "--gateway", url.removeprefix("http://"),
+            cwd="/", env=environment,
+        )  # fmt: skip
+        authority = folder / "data" / "secrets" / "tls" / "authority.pem"
+        await eventually(lambda: is_open(port), within=60)
+        yield port, ssl.create_default_context(cafile=str(authority))
+        nginx.terminate()
+        assert await nginx.wait() == 0
+
+
 @pytest.fixture(scope="session")
 async def street() -> AsyncIterator[Street]:
     behind = Behind()
-    (port,) = free_ports(1)
-    with temporary_folder() as folder:
-        async with listening(behind) as url:
-            environment = {
-                "PATH": os.defpath, "PYTHONPATH": str(Path("src").absolute()), "BOXOFFICE_DATA": str(folder / "data"),
-                "BOXOFFICE_TLS_PORT": str(port), "BOXOFFICE_DOMAIN": DOMAIN, "BOXOFFICE_DEMO": "0",
-            }  # fmt: skip
-            nginx = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "boxoffice", "nginx", "--gateway", url.removeprefix("http://"),
-                cwd="/", env=environment,
-            )  # fmt: skip
-            authority = folder / "data" / "secrets" / "tls" / "authority.pem"
-            await eventually(lambda: is_open(port), within=60)
-            yield Street(port, ssl.create_default_context(cafile=str(authority)), behind)
-            nginx.terminate()
-            assert await nginx.wait() == 0
+    async with listening(behind) as url, nginx_before(url) as (port, trust):
+        yield Street(port, trust, behind)
 
 
 async def is_open(port: int) -> bool:

@@ -24,7 +24,10 @@ class ByHand(Platform):
         self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
         self.gateway_admin_port = free_ports(1)[0]
         found = ";".join(f"{name}=127.0.0.1:{port}" for name, port in self.ports.items())
-        own = {"discovery": f"static:{found}", "trusted_proxies": "127.0.0.0/8", "pool_size": "8", "web_processes": "1"}
+        own = {
+            "discovery": f"static:{found}", "trusted_proxies": "127.0.0.0/8", "pool_size": "8", "web_processes": "1",
+            "bus": "pglog",
+        }  # fmt: skip
         super().__init__(folder, {**own, **settings}, "services")
         self.environment["BOXOFFICE_PUBLIC_URL"] = self.origin("{slug}")
         self._servers = EmbeddedServers(self.data, max_connections=300, postgres_options=FLEETING)

@@ -10,13 +10,13 @@ import uvicorn
 
 
 @asynccontextmanager
-async def listening(application: Any) -> AsyncIterator[str]:
-    """Serve `application` on a free port; gives its address."""
+async def listening(application: Any, **options: Any) -> AsyncIterator[str]:
+    """Serve `application` on a free port; gives its address. `options` are uvicorn's."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()  # whoever comes before the server is up waits
         config = uvicorn.Config(
-            application, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+            application, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1, **options
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[sock]))

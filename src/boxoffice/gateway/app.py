@@ -11,6 +11,7 @@ from opentelemetry.trace import Span
 
 from boxoffice.doors.problem import CONTENT_TYPE, passing
 from boxoffice.doors.request import Receive, Scope, Send
+from boxoffice.doors.sockets import answering
 from boxoffice.gateway.answers import RenderError, finish, send_fault, send_page, send_refusal
 from boxoffice.gateway.compression import compressed
 from boxoffice.gateway.credentials import guest_cookie
@@ -35,9 +36,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
-            return
+            scope = {**scope, "method": "GET"}  # so a handshake begins
         request_id = str(uuid7())  # and the name of its trace; an outsider's are not taken over
         with traces.begun(request_id, scope["method"]) as (traceparent, span):
             exchange = Exchange(scope, request_id, traceparent)
@@ -66,7 +65,8 @@ class Gateway:
         service = self._services.get(exchange.rule.service) if exchange.rule is not None else None
         if service is None:
             raise NotFound("not_found", "There is nothing at this address.")
-        await service({**exchange.scope, "headers": exchange.headers}, _Body(exchange, receive), reply)
+        heard = receive if exchange.is_socket else _Body(exchange, receive)
+        await service({**exchange.scope, "headers": exchange.headers}, heard, reply)
 
     async def _fail(self, exchange: Exchange, reply: "Reply", fault: Exception) -> None:
         known = passing(fault)
@@ -106,7 +106,9 @@ class Reply:
         self.forwarded = False
 
     async def __call__(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
+        if self._exchange.is_socket:
+            await self._pass_of_a_socket(message)
+        elif message["type"] == "http.response.start":
             self.forwarded = True
             self.status = message["status"]
             start = {**message, "headers": finish(message.get("headers", ()), self._exchange)}
@@ -122,11 +124,19 @@ class Reply:
         else:
             await self._send(message)
 
+    async def _pass_of_a_socket(self, message: dict[str, Any]) -> None:
+        """A handshake, or the HTTP answer in its place, gets the edge's fields; what comes later is theirs alone."""
+        if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+            self.forwarded = True
+            self.status = message.get("status", 101)
+            message = {**message, "headers": finish(message.get("headers", ()), self._exchange)}
+        await self._send(message)
+
     async def unfinished(self, message: dict[str, Any]) -> None:
         """The `send` for the edge's own answers, whose fields are complete."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        await self._send(message)
+        await (answering(self._send) if self._exchange.is_socket else self._send)(message)
 
     def _is_page(self, start: dict[str, Any]) -> bool:
         return self.status >= 400 and self._exchange.for_a_person and PROBLEM in start["headers"]

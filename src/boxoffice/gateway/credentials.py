@@ -7,6 +7,7 @@ from boxoffice.kernel.errors import Forbidden
 ACCESS_COOKIE = "__Host-access"
 GUEST_COOKIE = "__Host-guest"
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}  # an origin does not name them
+PAGE_SCHEMES = {"ws": "http", "wss": "https"}  # the page that opens a socket was loaded by the other one
 GUEST_COOKIE_SECONDS = 180 * 24 * 3600
 
 
@@ -46,15 +47,19 @@ def cookies_to_tokens(exchange: Exchange) -> None:
 
 
 def require_own_origin(exchange: Exchange) -> None:
-    """Refuse writes that another page made the browser send. Organizers' hosts are one site: Origin must be exact."""
-    if exchange.method in READS:
+    """Refuse writes that another page made the browser send. Organizers' hosts are one site: Origin must be exact.
+
+    So must that of a WebSocket, which a browser lets any page open and read.
+    """
+    if exchange.method in READS and not exchange.is_socket:
         return
     origin = exchange.given.get(b"origin")
     site = exchange.given.get(b"sec-fetch-site")
     page = exchange.rule is not None and exchange.rule.is_page
     if not exchange.by_cookie and not (page and (origin or site or exchange.cookies)):
         return
-    scheme = exchange.scope.get("scheme", "http")
+    named: str = exchange.scope.get("scheme", "http")
+    scheme = PAGE_SCHEMES.get(named, named)
     host = exchange.host.removesuffix(DEFAULT_PORTS.get(scheme, ""))
     expected = f"{scheme}://{host}".lower().encode("latin-1")
     if origin is None or origin.lower() != expected or (site is not None and site.lower() != b"same-origin"):

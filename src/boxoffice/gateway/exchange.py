@@ -43,6 +43,11 @@ class Exchange:
         return method
 
     @property
+    def is_socket(self) -> bool:
+        """Whether it asks for a WebSocket."""
+        return bool(self.scope["type"] == "websocket")
+
+    @property
     def for_a_person(self) -> bool:
         """Whether an error should be a page: a browser asks for a document, and not of a serving host's API."""
         serves = self.on_platform or (self.tenant is not None and self.tenant.status is Status.ACTIVE)

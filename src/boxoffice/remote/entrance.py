@@ -8,6 +8,7 @@ import msgspec
 from boxoffice.doors import deadline, problem
 from boxoffice.doors.identity import Verifier, invalid_token
 from boxoffice.doors.request import Receive, Scope, Send
+from boxoffice.doors.sockets import answering
 from boxoffice.kernel.caller import Kind
 from boxoffice.kernel.errors import Refusal
 from boxoffice.remote.upstream import ANSWER_SECONDS, PASS
@@ -46,7 +47,10 @@ class Entrance:
             return
         given = dict(scope["headers"]) if scope["type"] in ("http", "websocket") else {}
         if not await self._knows(given.get(PASS.encode(), b"")):
-            await _refuse(scope, receive, send, invalid_token())
+            await _refuse(send if scope["type"] == "http" else answering(send), invalid_token())
+            return
+        if scope["type"] != "http":  # a socket stays open for as long as both sides like
+            await self._service(scope, receive, send)
             return
         left = given.get(deadline.HEADER.encode(), b"")
         with deadline.within(int(left) / 1000 if left.isdigit() else ANSWER_SECONDS):
@@ -60,11 +64,7 @@ class Entrance:
         return caller.kind is Kind.PEER
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
-        return
+async def _refuse(send: Send, refusal: Refusal) -> None:
     content = msgspec.json.encode(problem.document(refusal))
     headers = [(b"content-type", problem.CONTENT_TYPE.encode()), (b"content-length", str(len(content)).encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]

@@ -13,11 +13,13 @@ from yarl import URL
 
 from boxoffice.doors import deadline
 from boxoffice.doors.request import ClientGone, Receive, Scope, Send
+from boxoffice.doors.sockets import MESSAGE_BYTES, answering
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.remote.breaker import Breaker, State
 from boxoffice.remote.budget import Budget
 from boxoffice.remote.discovery import Address, Discovery
 from boxoffice.remote.instances import Instance, Instances
+from boxoffice.remote.sockets import CLOSE_SECONDS, carry
 from boxoffice.telemetry import metrics
 
 CONNECT_SECONDS = 1.0
@@ -74,6 +76,9 @@ class Upstream:
         wait = self.breaker.wait_seconds()
         if wait:
             raise self._unavailable(wait)
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
         if self._in_flight >= IN_FLIGHT_MAX:
             self.breaker.abandoned()
             raise Unavailable("overloaded", f"The {self._service} service has its hands full; try again in a moment.")
@@ -100,6 +105,51 @@ class Upstream:
             raise
         finally:
             tell()
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: opened at the service first, so that its refusal is the client's answer."""
+        tell = self.breaker.abandoned
+        try:
+            await receive()  # that the client wants to
+            instance, far = await self._reach(scope)
+            tell = self.breaker.succeeded
+        except aiohttp.WSServerHandshakeError as refusal:
+            tell = self.breaker.failed if refusal.status in FAULTS else self.breaker.succeeded
+            await _refuse(refusal.status, send)
+            return
+        except _NoAnswer as fault:
+            tell = self.breaker.failed
+            log.warning("no_answer", service=self._service, fault=str(fault))
+            raise self._unavailable(1.0) from fault
+        finally:
+            tell()
+        instance.in_flight += 1
+        try:
+            async with far:
+                await send({"type": "websocket.accept", "subprotocol": far.protocol, "headers": []})
+                await carry(far, receive, send)
+        finally:
+            instance.in_flight -= 1
+
+    async def _reach(self, scope: Scope) -> tuple[Instance, aiohttp.ClientWebSocketResponse]:
+        tried: set[Address] = set()
+        while (instance := self.instances.choose(tried)) is not None:
+            tried.add(instance.address)
+            try:
+                async with asyncio.timeout(deadline.seconds_left(ANSWER_SECONDS)):
+                    far = await self._http.ws_connect(
+                        _url(instance.address, scope), headers=self._headers(scope), protocols=scope["subprotocols"],
+                        max_msg_size=MESSAGE_BYTES, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+                    )  # fmt: skip
+                return instance, far
+            except NOT_SENT:
+                self.instances.left(instance)
+            except aiohttp.WSServerHandshakeError:
+                raise
+            except (aiohttp.ClientError, TimeoutError) as fault:
+                self.instances.failed(instance)
+                raise _NoAnswer(repr(fault)) from fault
+        raise _NoAnswer("no instance takes a connection")
 
     async def _try(self, scope: Scope, body: "_Body", send: Send) -> int:
         """Ask one instance after the other as long as that can do no harm. The status of the answer passed on."""
@@ -162,7 +212,7 @@ class Upstream:
         headers: CIMultiDict[str] = CIMultiDict(
             (name.decode("latin-1"), value.decode("utf-8", "replace"))
             for name, value in scope["headers"]
-            if name not in OWN
+            if name not in OWN and not name.startswith(b"sec-websocket-")
         )
         headers[PASS] = self._token(self._service)
         headers[deadline.HEADER] = str(int(deadline.seconds_left(ANSWER_SECONDS) * 1000))
@@ -235,6 +285,12 @@ class _Body:
         except Exception as fault:
             self._fault = fault
             raise
+
+
+async def _refuse(status: int, send: Send) -> None:
+    answer = answering(send)
+    await answer({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await answer({"type": "http.response.body", "body": b""})
 
 
 def _repeatable(scope: Scope, body: _Body) -> bool:
