@@ -32,6 +32,12 @@ def boxoffice(*arguments: str, **settings: str) -> subprocess.CompletedProcess[s
         (["run", "cashier"], {}, "there is no role 'cashier': choose of web, gateway"),
         (["migrate"], {"port": "70000"}, "BOXOFFICE_PORT: Input should be less than or equal to 65535"),
         (["migrate"], {"data": "/dev/null/data"}, "cannot use the data directory /dev/null/data"),
+        (
+            ["bus", "seek", "payments", "booking.requested", "--to", "noon"],
+            {},
+            "'noon' is no time: write it like",
+        ),
+        (["bus", "replay", "payments", "--since", "2026-05-01T18:00"], {}, "write it like 2026-05-01T18:00Z"),
         (["doctor"], {"database_url": "nonsense"}, "BOXOFFICE_DATABASE_URL: cannot connect to PostgreSQL"),
     ],
 )

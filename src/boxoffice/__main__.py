@@ -21,8 +21,10 @@ Answer = TypeVar("Answer")
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 tenant = typer.Typer(help="Tenants: the organizers who sell here.", no_args_is_help=True)
 operator = typer.Typer(help="Operators: the people who run the platform.", no_args_is_help=True)
+bus = typer.Typer(help="The bus: topics, and what the groups of services read of them.", no_args_is_help=True)
 cli.add_typer(tenant, name="tenant")
 cli.add_typer(operator, name="operator")
+cli.add_typer(bus, name="bus")
 
 Password = Annotated[
     str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked if missing.")
@@ -247,6 +249,54 @@ def create_operator(email: Annotated[str, typer.Argument()], password: Password)
 
     _with_servers(create)
     typer.echo(f"{email} may sign in on the platform host.")
+
+
+@bus.command("topics")
+def make_topics() -> None:
+    """Make the topics that are missing, in the shape that the settings say, and list all."""
+    from boxoffice.app import bus_chores
+
+    for line in _with_servers(bus_chores.make_topics):
+        typer.echo(line)
+
+
+@bus.command("lag")
+def show_lag(group: Annotated[str | None, typer.Argument(help="A service; default: all.")] = None) -> None:
+    """Tell how many messages of each topic a group has still to read."""
+    from boxoffice.app import bus_chores
+
+    for name, found in _with_servers(lambda settings: bus_chores.lag(settings, group)).items():
+        for line in bus_chores.by_topic(found):
+            typer.echo(f"{name} {line}")
+
+
+@bus.command("seek")
+def seek(
+    group: Annotated[str, typer.Argument(help="The service that is to read.")],
+    topic: Annotated[str, typer.Argument(help="What it is to read.")],
+    to: Annotated[str, typer.Option(help="earliest, latest, or a time like 2026-05-01T18:00+02:00.")],
+    pass_over: Annotated[bool, typer.Option("--pass-over", help="Even if messages are lost to the group.")] = False,
+) -> None:
+    """Let a group read a topic from a place on. What it has handled before has no second effect."""
+    from boxoffice.app import bus_chores
+
+    place = bus_chores.read_place(to)
+    left = _with_servers(lambda settings: bus_chores.seek(settings, group, topic, place, pass_over=pass_over))
+    for line in bus_chores.by_topic(left):
+        typer.echo(f"{group} has now to read: {line}")
+
+
+@bus.command("replay")
+def replay(
+    group: Annotated[str, typer.Argument(help="The service that is to handle them.")],
+    since: Annotated[str, typer.Option(help="A time like 2026-05-01T18:00+02:00.")],
+) -> None:
+    """Let a group handle once more, as if for the first time, all that was published since a moment."""
+    from boxoffice.app import bus_chores
+
+    moment = bus_chores.read_time(since)
+    for line in bus_chores.by_topic(_with_servers(lambda settings: bus_chores.replay(settings, group, moment))):
+        typer.echo(f"{group} has now to read: {line}")
 
 
 def _with_servers(work: Callable[["Settings"], Awaitable[Answer]]) -> Answer:

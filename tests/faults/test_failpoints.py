@@ -159,9 +159,9 @@ READS = {
 }  # fmt: skip
 # Whoever typed these at a terminal sees them die, and types them again.
 COMMANDS = {
-    "commit app.chores.create_operator", "commit kernel.bus.pglog.PgLog.seek", "commit seeding._seed_programme",
-    "commit seeding._seed_programme:2", "commit seeding.seed", "commit seeding.seed:2",
-    "commit tenants.onboarding.Onboarding.create",
+    "commit app.bus_chores.replay", "commit app.chores.create_operator", "commit kernel.bus.pglog.PgLog.seek",
+    "commit seeding._seed_programme", "commit seeding._seed_programme:2", "commit seeding.seed",
+    "commit seeding.seed:2", "commit tenants.onboarding.Onboarding.create",
 }  # fmt: skip
 
 # Only a platform on Kafka passes these, and none does here: the bus's conformance suite holds the adapter to its word.

@@ -108,12 +108,18 @@ class Platform:
 
     async def command(self, *arguments: str) -> None:
         """Run `boxoffice …` beside the platform."""
+        status, lines = await self.say(*arguments)
+        assert status == 0, lines
+
+    async def say(self, *arguments: str) -> tuple[int, list[str]]:
+        """The status and the lines of `boxoffice …`, run beside the platform."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "boxoffice", *arguments, cwd="/", env=self.environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
+        assert process.returncode is not None
+        return process.returncode, said.decode().splitlines()
 
     @property
     def pid(self) -> int:

@@ -1,7 +1,8 @@
 """The composition root: which services run in this process, on which bus, behind which gateway.
 
 Read in this order: `services` (what each service is built from), `process` (what a process has: connections, keys, ways
-to the others), then how one is run: `web`, `working`. `chores` are an operator's commands, `described` is what can be
+to the others), then how one is run: `web`, `working`. `chores` and
+`bus_chores` are an operator's commands, `described` is what can be
 read about the services without running any.
 """
 

@@ -56,7 +56,12 @@ def _completed(settings: Settings, servers: EmbeddedServers | None) -> Settings:
         found["database_url"] = settings.database_url or servers.database_url
         found["valkey_url"] = settings.valkey_url or servers.valkey_url
     if not settings.kafka and is_running(settings.data / "kafka"):
-        found |= {"kafka": f"127.0.0.1:{settings.kafka_port}", "kafka_copies": 1, "kafka_copies_least": 1}
+        found |= {
+            "bus": settings.bus or "kafka",
+            "kafka": f"127.0.0.1:{settings.kafka_port}",
+            "kafka_copies": 1,
+            "kafka_copies_least": 1,
+        }
     return settings.model_copy(update=found)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from boxoffice.kafka.access import Access
 from boxoffice.kernel.bus.port import DEAD_SUFFIX
@@ -20,6 +20,7 @@ Partition = tuple[str, int]
 K = TypeVar("K")
 
 ANSWER_SECONDS_MAX = 10.0
+DAY_MS = 86_400_000
 ELECTING = {
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -70,7 +71,7 @@ class Topics:
         if copies < self._shape.copies:
             log.warning("topics_with_fewer_copies", wanted=self._shape.copies, brokers=brokers)
         config = {
-            "retention.ms": str(self._shape.retention_days * 86_400_000),
+            "retention.ms": str(self._shape.retention_days * DAY_MS),
             "min.insync.replicas": str(min(self._shape.copies_least, copies)),
         }
         async with self._one_question:
@@ -93,6 +94,22 @@ class Topics:
         if not set(topics) <= self._partitions.keys():
             await self._look()
         return [(t, part) for t in dict.fromkeys(topics) for part in range(self._partitions.get(t, 0))]
+
+    async def shapes(self, topics: Collection[str]) -> dict[str, Shape]:
+        """How each of these topics, which exist, was made."""
+        async with self._one_question:
+            found = await asyncio.to_thread(self.admin.list_topics, timeout=ANSWER_SECONDS_MAX)
+        wanted = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        told = {each.name: config for each, config in (await self._ask(self.admin.describe_configs, wanted)).items()}
+        return {
+            topic: Shape(
+                partitions=len(found.topics[topic].partitions),
+                copies=len(found.topics[topic].partitions[0].replicas),
+                copies_least=int(told[topic]["min.insync.replicas"].value),
+                retention_days=int(told[topic]["retention.ms"].value) // DAY_MS,
+            )
+            for topic in topics
+        }
 
     async def lag(self, group: str, topics: Collection[str]) -> dict[Partition, int]:
         partitions = await self.partitions(topics)

@@ -1,9 +1,11 @@
 """The inbox: a group handles each message once, however often it is delivered, and none before its predecessors."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from boxoffice.kernel import ids
 from boxoffice.kernel.message import Envelope
 
 # A subject with a parked message lets none of its later ones pass. Ids are taken in order, so that two deliveries of
@@ -30,6 +32,7 @@ SWEEP = """
     DELETE FROM platform.inbox WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM platform.inbox WHERE received_at < now() - make_interval(days => $1) LIMIT $2))
 """
+FORGET = "DELETE FROM platform.inbox WHERE grp = $1 AND message_id >= $2"
 RETENTION_DAYS = 15  # longer than the bus keeps a message, so that a full replay does nothing twice
 SWEEP_ROWS = 5_000
 
@@ -50,6 +53,11 @@ async def admit(
 async def admit_one(db: Any, group: str, tenant_id: UUID, message_id: UUID) -> bool:
     """Whether this group has not handled the message yet; from now on it has."""
     return await db.fetchval(ADMIT_ONE, group, message_id, tenant_id) is True
+
+
+async def forget(db: Any, group: str, since: datetime) -> None:
+    """Let the group handle anew what was published since then, when the bus delivers it again."""
+    await db.execute(FORGET, group, ids.first_of(since))
 
 
 async def sweep(db: Any) -> None:
