@@ -5,6 +5,7 @@
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
 #   make prove   the long proofs; SEED=7 for other ones    make bench    measure the on-sale rush (BENCH="--buyers 200")
 #   make nemesis          let everything befall a platform on sale (MINUTES=10 SEED=7)
+#   make bench-gateway    measure what the gateway adds to an answer
 #   make bench-contention claim the same few seats a million times
 #   make web     build the pages' scripts and styles
 
@@ -19,7 +20,7 @@ ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
 WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 fail    = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: help up up-services web check test prove nemesis bench bench-contention format lock clean
+.PHONY: help up up-services web check test prove nemesis bench bench-gateway bench-contention format lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -54,12 +55,16 @@ prove: $(VENV)/ready $(ASSETS)
 	@command -v go >/dev/null || $(call fail,a proof builds stripe-mock: install Go 1.22 or later)
 	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED))
 	$(RUN) -m pytest tests/journeys --form services
+	$(RUN) -m pytest tests/browser/test_buying.py tests/browser/test_giving_back.py --form services
 
 nemesis: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m tests.nemesis.run --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.rush $(BENCH)
+
+bench-gateway: $(VENV)/ready $(ASSETS)
+	@$(RUN) -m bench.gateway $(BENCH)
 
 bench-contention: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.contention $(BENCH)

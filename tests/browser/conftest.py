@@ -35,26 +35,37 @@ def run(environment: dict[str, str], *arguments: str, output: Any = None) -> sub
 
 
 @pytest.fixture(scope="session")
-async def api(servers: EmbeddedServers) -> AsyncIterator[Api]:
+def in_services(pytestconfig: pytest.Config) -> bool:
+    """Whether every service has a process of its own, behind nginx and TLS."""
+    return bool(pytestconfig.getoption("form") == "services")
+
+
+@pytest.fixture(scope="session")
+async def api(servers: EmbeddedServers, in_services: bool) -> AsyncIterator[Api]:
     """A platform of its own beside the session's servers, with short deadlines and one operator."""
-    port, admin_port, stripe_port = free_ports(3)
+    port, admin_port, stripe_port, tls_port, kafka_port = free_ports(5)
     with temporary_folder() as folder:
         settings = {
             "port": port, "admin_port": admin_port, "data": folder / "data", "demo": 0, "bcrypt_cost": 4,
             "database_url": servers.postgres.url("browser"), "valkey_url": servers.valkey_url,
             "least_hold_seconds": 2, "settle_seconds": 0.2, "cancel_grace_seconds": 3,
-            "stripe_url": f"http://127.0.0.1:{stripe_port}",
+            "stripe_url": f"http://127.0.0.1:{stripe_port}", "domain": "localhost",
         }  # fmt: skip
+        if in_services:  # wildcards need a domain of two labels; many processes share the session's database
+            settings |= {"domain": "boxoffice.localhost", "tls_port": tls_port, "kafka_port": kafka_port}
+            settings |= {"pool_size": 4, "reserve_pool_size": 2}
         environment = {f"BOXOFFICE_{name.upper()}": str(value) for name, value in settings.items()}
         log = folder / "output"
         with log.open("wb") as output:
-            platform = run(environment, "up", output=output)
+            platform = run(environment, "up", *(["--services"] if in_services else []), output=output)
             try:
-                await eventually(lambda: b"is ready" in log.read_bytes() or platform.poll() is not None, within=90)
+                await eventually(lambda: b"is ready" in log.read_bytes() or platform.poll() is not None, within=150)
                 assert platform.poll() is None, log.read_text()
                 made = run(environment, "operator", "create", OPERATOR[0], "--password", OPERATOR[1], output=output)
                 assert await asyncio.to_thread(made.wait, 60) == 0, log.read_text()
-                async with Api(port, folder / "data", stripe_port) as opened:
+                street = tls_port if in_services else port
+                domain = str(settings["domain"])
+                async with Api(street, domain, folder / "data", stripe_port, in_services=in_services) as opened:
                     yield opened
             finally:
                 platform.terminate()
@@ -86,12 +97,13 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def visitor(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[BrowserContext]]]:
-    """A new person at a computer of their own: `await visitor()`."""
+async def visitor(browser: Browser, in_services: bool) -> AsyncIterator[Callable[..., Awaitable[BrowserContext]]]:
+    """A new person at a computer of their own: `await visitor()`. Whether certificates are good others ask."""
     contexts: list[BrowserContext] = []
 
     async def arrive(**options: Any) -> BrowserContext:
-        context = await browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        usual: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "ignore_https_errors": in_services}
+        context = await browser.new_context(**(usual | options))
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         contexts.append(context)
         return context

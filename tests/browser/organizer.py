@@ -1,5 +1,6 @@
 """An organizer who sets up a sale over the public API, as people and programs do."""
 
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,16 +13,21 @@ from boxoffice.kernel.ids import uuid7
 from tests.support.waiting import eventually
 
 PASSWORD = "a-long-enough-password"
-DOMAIN = "localhost"
 
 
 class Api:
-    """The platform's HTTP API: connects to the loopback and names the host. Stripe is at `stripe_port`, if it runs."""
+    """The platform's HTTP API: connects to the loopback and names the host. Stripe is at `stripe_port`, if it runs.
 
-    def __init__(self, port: int, data: Path, stripe_port: int) -> None:
+    `in_services`: the port is nginx's, with TLS, and its certificate has to be good.
+    """
+
+    def __init__(self, port: int, domain: str, data: Path, stripe_port: int, *, in_services: bool) -> None:
         self.port = port
         self.data = data
         self.stripe_port = stripe_port
+        self._domain = domain
+        authority = data / "secrets" / "tls" / "authority.pem"
+        self._trust = ssl.create_default_context(cafile=str(authority)) if in_services else None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -36,7 +42,11 @@ class Api:
 
     def url(self, slug: str, path: str) -> str:
         """An address as a browser wants it."""
-        return f"http://{slug}.{DOMAIN}:{self.port}{path}"
+        return f"{self._scheme}://{slug}.{self._domain}:{self.port}{path}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._trust else "http"
 
     async def call(
         self, slug: str, method: str, path: str, body: Any = None, *, token: str | None = None,
@@ -44,9 +54,12 @@ class Api:
     ) -> Any:  # fmt: skip
         """The answer's JSON; anything but success fails the test."""
         assert self._session is not None
-        sent = {"Host": f"{slug}.{DOMAIN}:{self.port}", **({"Authorization": f"Bearer {token}"} if token else {})}
-        address = f"http://127.0.0.1:{self.port}{path}"
-        async with self._session.request(method, address, json=body, headers={**sent, **(headers or {})}) as answer:
+        host = f"{slug}.{self._domain}"
+        sent = {"Host": f"{host}:{self.port}", **({"Authorization": f"Bearer {token}"} if token else {})}
+        async with self._session.request(
+            method, f"{self._scheme}://127.0.0.1:{self.port}{path}", json=body, headers={**sent, **(headers or {})},
+            ssl=self._trust or True, server_hostname=host if self._trust else None,
+        ) as answer:  # fmt: skip
             text = await answer.text()
             assert answer.status < 400, f"{method} {path}: {answer.status} {text}"
             return await answer.json() if text else None

@@ -182,6 +182,24 @@ async def test_nobody_waits_longer_than_the_caller_does(upstream: Upstream) -> N
     assert late.value.headers["Retry-After"] == "1"
 
 
+async def test_a_slow_service_holds_so_many_calls_and_no_more(backend: Backend) -> None:
+    async with listening(backend) as url, session() as http:
+        upstream = Upstream("events", http, Written({"events": [address(url)]}), str, in_flight_max=2)
+        waiting = [asyncio.create_task(ask(upstream, "GET", "/never")) for _ in range(2)]
+        await eventually(lambda: len(backend.asked) == 2)
+
+        with pytest.raises(Unavailable) as refusal:
+            await ask(upstream, "GET", "/200")
+
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        again = await ask(upstream, "GET", "/200")
+
+    assert refusal.value.code == "overloaded"
+    assert again.status == 200
+
+
 async def test_the_dead_instance_is_passed_over(backend: Backend, nowhere: Address) -> None:
     async with listening(backend) as url, session() as http:
         upstream = Upstream("events", http, Written({"events": [nowhere, address(url)]}), str)

@@ -60,8 +60,9 @@ class Upstream:
     """
 
     def __init__(
-        self, service: str, http: aiohttp.ClientSession, discovery: Discovery, token: Callable[[str], str]
-    ) -> None:
+        self, service: str, http: aiohttp.ClientSession, discovery: Discovery, token: Callable[[str], str],
+        in_flight_max: int = IN_FLIGHT_MAX,
+    ) -> None:  # fmt: skip
         self._service = service
         self._http = http
         self._token = token
@@ -70,6 +71,7 @@ class Upstream:
         self.breaker = Breaker(on_change=self._note)
         self._note(self.breaker.state)
         self._budget = Budget()
+        self._in_flight_max = in_flight_max
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +81,7 @@ class Upstream:
         if scope["type"] == "websocket":
             await self._open(scope, receive, send)
             return
-        if self._in_flight >= IN_FLIGHT_MAX:
+        if self._in_flight >= self._in_flight_max:
             self.breaker.abandoned()
             raise Unavailable("overloaded", f"The {self._service} service has its hands full; try again in a moment.")
         self._in_flight += 1
