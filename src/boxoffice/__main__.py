@@ -176,12 +176,8 @@ def kafka(
 
     settings = read_settings()
     first = port or settings.kafka_port
-    asyncio.run(
-        serve(
-            settings.data / "kafka", ports=range(first, first + brokers), secure=secure, fresh=fresh,
-            session_seconds=settings.lease_seconds, say=typer.echo,
-        )
-    )  # fmt: skip
+    ports = range(first, first + brokers)
+    asyncio.run(serve(settings, ports=ports, secure=secure, fresh=fresh, say=typer.echo))
 
 
 @cli.command("messages")
@@ -257,6 +253,16 @@ def make_topics() -> None:
     from boxoffice.app import bus_chores
 
     for line in _with_servers(bus_chores.make_topics):
+        typer.echo(line)
+
+
+@bus.command("users")
+def make_users() -> None:
+    """Make each service's login at Kafka, let it write its own topics and read what it hears, and list that."""
+    from boxoffice.app import bus_chores
+    from boxoffice.settings import read_settings
+
+    for line in asyncio.run(bus_chores.make_users(read_settings())):
         typer.echo(line)
 
 

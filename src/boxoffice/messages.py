@@ -1,5 +1,6 @@
 """The published language: every message the services tell each other, and its topic. Key: the tenant (see outbox)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -320,13 +321,25 @@ class PaymentMethodsChanged(OfTenant, frozen=True, kw_only=True):
     methods: list[str]
 
 
-MESSAGES: tuple[type[Message], ...] = (
-    TenantCreated, TenantChanged, TenantSuspended, TenantResumed, UserRegistered,
-    EventCreated, EventPublishing, EventChanged, EventCancelled,
-    InventoryReady, InventoryRefused, SaleChanged,
-    BookingRequested, BookingConfirmed, BookingFailed, BookingExpired, BookingCancelled,
-    OperatorIntervened, PaymentCancelRequested, RefundRequested,
-    PaymentCompleted, PaymentFailed, PaymentActionRequired, PaymentCancelled, PaymentRefunded, RefundFailed,
-    PaymentMethodsChanged,
-)  # fmt: skip
+# Which service publishes what: no other may write these topics.
+PUBLISHED: Mapping[str, tuple[type[Message], ...]] = {
+    "tenants": (TenantCreated, TenantChanged, TenantSuspended, TenantResumed),
+    "auth": (UserRegistered,),
+    "events": (EventCreated, EventPublishing, EventChanged, EventCancelled),
+    "bookings": (
+        InventoryReady, InventoryRefused, SaleChanged,
+        BookingRequested, BookingConfirmed, BookingFailed, BookingExpired, BookingCancelled,
+        OperatorIntervened, PaymentCancelRequested, RefundRequested,
+    ),
+    "payments": (
+        PaymentCompleted, PaymentFailed, PaymentActionRequired, PaymentCancelled, PaymentRefunded, RefundFailed,
+        PaymentMethodsChanged,
+    ),
+}  # fmt: skip
+MESSAGES: tuple[type[Message], ...] = tuple(message for published in PUBLISHED.values() for message in published)
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(message.topic for message in MESSAGES))
+
+
+def topics_of(service: str) -> list[str]:
+    """What this service writes."""
+    return list(dict.fromkeys(message.topic for message in PUBLISHED.get(service, ())))

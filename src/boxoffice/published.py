@@ -15,8 +15,6 @@ from boxoffice.bookings.saga import Effect, Row, State, Trigger
 from boxoffice.kernel.message import Message
 from boxoffice.kernel.service import Service
 
-SECTION = re.compile(r"^# ── (\w+) ─")
-CLASS = re.compile(r"^class (\w+)\(")
 GENERATED = "<!-- Written by `python -m boxoffice {command}`; do not edit. -->\n"
 MESSAGES_INTRODUCTION = """\
 # Messages
@@ -56,15 +54,8 @@ def messages_page(services: Sequence[Service]) -> str:
 
 
 def message_producers() -> dict[str, str]:
-    """Which service publishes a message: the section of messages.py in which it stands says so."""
-    producers: dict[str, str] = {}
-    section = ""
-    for line in inspect.getsource(messages).splitlines():
-        if found := SECTION.match(line):
-            section = found[1]
-        elif (found := CLASS.match(line)) and section:
-            producers[found[1]] = section
-    return producers
+    """Which service publishes a message."""
+    return {message.__name__: service for service, told in messages.PUBLISHED.items() for message in told}
 
 
 def consumers_of(message: type[Message], services: Sequence[Service]) -> list[str]:

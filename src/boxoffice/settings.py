@@ -55,8 +55,12 @@ class Settings(BaseSettings):
     )
     kafka: str = Field(default="", description="Kafka's brokers: host:port,host:port; empty: start the embedded one.")
     kafka_port: int = Field(default=9092, ge=1, le=65535, description="Loopback port of the embedded broker.")
-    kafka_user: str = Field(
-        default="", description="Signs in at Kafka by SASL/SCRAM over TLS; empty: no login and no TLS."
+    kafka_secure: bool = Field(
+        default=False,
+        description="Whether each service signs in at Kafka under its own name, by SASL/SCRAM over TLS.",
+    )
+    kafka_admin: str = Field(
+        default="admin", description="Signs in at Kafka for `boxoffice bus`: makes topics, and logins and their rights."
     )
     kafka_protocol: Literal["consumer", "classic"] = Field(
         default="consumer", description="Kafka's groups: of KIP-848, or classic for brokers older than 4.0."

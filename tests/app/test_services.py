@@ -10,6 +10,7 @@ from boxoffice.doors.keys import Keyring
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.kernel.valkey import connect
+from boxoffice.messages import PUBLISHED
 from boxoffice.remote.discovery import read
 from boxoffice.run import read_roles
 from boxoffice.settings import Settings
@@ -49,12 +50,12 @@ def test_a_key_of_another_service_is_out_of_reach(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_services_that_work_between_requests_have_a_worker_s_part(tmp_path: Path) -> None:
+def test_only_services_that_work_between_requests_or_tell_something_have_a_worker_s_part(tmp_path: Path) -> None:
     working = [
         name
         for name in SERVICES
         for service in built(name, tmp_path / name).services
-        if service.subscriptions or service.timers or service.senders or service.loops or name == "tenants"
+        if service.subscriptions or service.timers or service.senders or service.loops or name in PUBLISHED
     ]
 
     assert tuple(working) == WORKERS
@@ -83,7 +84,7 @@ def test_roles_are_read_from_names() -> None:
     ("names", "complaint"),
     [
         (["cashier"], "there is no role 'cashier'"),
-        (["auth-worker"], "there is no role 'auth-worker'"),
+        (["storefront-worker"], "there is no role 'storefront-worker'"),
         (["auth", "events"], "auth and events cannot share a process"),
     ],
 )

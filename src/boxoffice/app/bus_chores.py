@@ -1,21 +1,25 @@
 """An operator's chores at the bus: make topics, tell what groups have still to read, have them read it once more."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from confluent_kafka import KafkaException
 
-from boxoffice.app.bus import open_bus
+from boxoffice.app.bus import kafka_access, open_bus
+from boxoffice.app.described import described_services
 from boxoffice.app.process import process
-from boxoffice.kafka.bus import KafkaBus
-from boxoffice.kafka.topics import Shape
+from boxoffice.app.services import WORKERS
+from boxoffice.kafka.bus import KafkaBus, with_dead
+from boxoffice.kafka.rights import Rights, grant
+from boxoffice.kafka.topics import NotAllowed, Shape
 from boxoffice.kernel import inbox
 from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.database import Database
-from boxoffice.messages import TOPICS
+from boxoffice.messages import TOPICS, topics_of
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 
@@ -53,6 +57,19 @@ def _described(shape: Shape) -> str:
         f"{shape.partitions} partitions, {shape.copies} copies of which {shape.copies_least} confirm, "
         f"kept for {shape.retention_days} days"
     )
+
+
+async def make_users(settings: Settings) -> list[str]:
+    """Make the login of each service that uses Kafka, with its rights and no others; a line for each."""
+    if not settings.kafka_secure:
+        raise StartupProblem("BOXOFFICE_KAFKA_SECURE is not set: without it nobody signs in at Kafka")
+    heard = {service.name: service.topics for service in described_services()}
+    users = {name: Rights(with_dead(topics_of(name)), heard[name]) for name in WORKERS}
+    with _told_in_one_line(settings):
+        await grant(kafka_access(settings, settings.kafka_admin), users)
+    return [
+        f"{name} writes {_counted(rights.writes)} and reads {_counted(rights.reads)}" for name, rights in users.items()
+    ]
 
 
 async def lag(settings: Settings, group: str | None) -> dict[str, Lag]:
@@ -118,14 +135,27 @@ async def at_bus(settings: Settings) -> AsyncIterator[AtBus]:
     """The bus that the settings name. What it refuses becomes one line for the person at the terminal."""
     async with process(settings, "worker") as parts:
         groups = {service.name: service.topics for service in parts.services if service.topics}
-        try:
+        with _told_in_one_line(settings):
             yield AtBus(open_bus(settings, parts.database), parts.database, groups)
-        except KafkaException as refused:
-            raise StartupProblem(f"Kafka at {settings.kafka}: {refused.args[0].str()}") from refused
-        except TimeoutError as late:
-            raise StartupProblem(str(late) or "the bus does not answer") from late
+
+
+@contextmanager
+def _told_in_one_line(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as refused:
+        raise StartupProblem(f"Kafka at {settings.kafka}: {refused.args[0].str()}") from refused
+    except NotAllowed as refused:
+        raise StartupProblem(f"Kafka at {settings.kafka}: {refused}") from refused
+    except TimeoutError as late:
+        raise StartupProblem(str(late) or "the bus does not answer") from late
+
+
+def _counted(topics: Collection[str]) -> str:
+    return f"{len(topics)} topics"
 
 
 async def _move(bus: Bus, group: str, topics: Sequence[str], to: int | datetime) -> None:
-    for topic, part in await bus.lag(group, topics):
-        await bus.seek(group, topic, part, to)
+    for topic in topics:
+        parts = [part for _, part in await bus.lag(group, [topic])]
+        await asyncio.gather(*(bus.seek(group, topic, part, to) for part in parts))

@@ -97,8 +97,8 @@ BUILDERS: Mapping[str, Callable[["Process"], Service]] = {
     "operations": _operations,
 }
 SERVICES = tuple(BUILDERS)
-# Those that hear messages or have due work.
-WORKERS = ("tenants", "events", "bookings", "payments", "notifications", "operations")
+# Those that tell or hear messages, or have due work.
+WORKERS = ("tenants", "auth", "events", "bookings", "payments", "notifications", "operations")
 # The private keys and secrets of each, beside the key of its service tokens (its name). Nobody has another's.
 KEYS: Mapping[str, frozenset[str]] = {
     "gateway": frozenset(),

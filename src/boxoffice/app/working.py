@@ -33,7 +33,7 @@ async def run_worker(
         return not state.problems()
 
     async with process(settings, "worker", names) as parts:
-        bus = open_bus(settings, parts.database)
+        bus = open_bus(settings, parts.database, names)
         await _declare(bus, stop)
         sampler = Sampler(parts.database, bus, {each.name: each.topics for each in parts.services if each.topics})
         served_until = asyncio.Event()

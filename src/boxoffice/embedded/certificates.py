@@ -1,7 +1,9 @@
 """A certificate authority for one machine, and a certificate by it for all hosts: for development only."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +48,18 @@ def certificates(folder: Path, domain: str, names: tuple[str, ...] = ()) -> Cert
     return found
 
 
+def for_loopback(folder: Path, domain: str) -> Certificates:
+    """The certificate of servers of this machine that are called by its own address; by the same authority."""
+    found = Certificates(folder / "authority.pem", folder / "loopback.pem", folder / "loopback-key.pem")
+    if not _serves(found, [domain]):
+        certificates(folder, domain)
+        authority = x509.load_pem_x509_certificate(found.authority.read_bytes())
+        own = _key(found.key)
+        made = _certificate(own, authority, _key(folder / "authority.key"), [domain], [IPv4Address("127.0.0.1")])
+        _write(found.certificate, made.public_bytes(Encoding.PEM), 0o644)
+    return found
+
+
 def _serves(files: Certificates, wanted: list[str]) -> bool:
     if not all(path.is_file() for path in files):
         return False
@@ -69,12 +83,14 @@ def _authority(key: ec.EllipticCurvePrivateKey, domain: str) -> x509.Certificate
 
 
 def _certificate(
-    own: ec.EllipticCurvePrivateKey, authority: x509.Certificate, key: ec.EllipticCurvePrivateKey, names: list[str]
-) -> x509.Certificate:
+    own: ec.EllipticCurvePrivateKey, authority: x509.Certificate, key: ec.EllipticCurvePrivateKey, names: list[str],
+    addresses: Sequence[IPv4Address] = (),
+) -> x509.Certificate:  # fmt: skip
+    known_as = [*(x509.DNSName(name) for name in names), *(x509.IPAddress(each) for each in addresses)]
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     return (
         _signed_by(subject, own, authority.subject, CERTIFICATE_LASTS)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(known_as), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)

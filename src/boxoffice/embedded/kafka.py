@@ -20,10 +20,12 @@ from confluent_kafka.admin import AdminClient
 
 from boxoffice.embedded import kafka_configuration as configuration
 from boxoffice.embedded.account import Account
+from boxoffice.embedded.certificates import for_loopback
 from boxoffice.embedded.kafka_configuration import Node
 from boxoffice.embedded.kafka_jars import TOOLS, fetched_jars
 from boxoffice.embedded.processes import Server, command_line, launch, stop_stranger
 from boxoffice.kafka.access import Access
+from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 
 STOP_SIGNALS = ((signal.SIGTERM, 8.0),)
@@ -35,8 +37,9 @@ ADMIN = "admin"
 class Kafka:
     """`async with Kafka(data, …) as kafka:` runs one broker or three; their data stays when it ends.
 
-    `secure`: SASL/SCRAM over TLS, and nothing is allowed to a user without an ACL; `access` is then the admin's, and
-    its files lie in `data/secrets`. `session_seconds`: how long a group waits for a member that says nothing.
+    `secure`: SASL/SCRAM over TLS with a certificate by the authority in the folder `tls`, which signs for `domain`, and
+    nothing is allowed to a user without an ACL. `access` is then the admin's; its files lie in `secrets`.
+    `session_seconds`: how long a group waits for a member that says nothing.
     """
 
     def __init__(
@@ -47,11 +50,17 @@ class Kafka:
         brokers: int = 1,
         ports: Sequence[int] = (),
         secure: bool = False,
+        secrets: Path | None = None,
+        tls: Path | None = None,
+        domain: str = "localhost",
         session_seconds: float = 6.0,
     ) -> None:
         self._data = data.absolute()
         self._tools = tools.absolute()
         self._secure = secure
+        self.secrets = secrets or self._data / "secrets"
+        self._tls = tls or self._data / "tls"
+        self._domain = domain
         self._session_seconds = session_seconds
         listening = list(ports) or _free_ports(brokers)
         controllers = _free_ports(brokers)
@@ -68,10 +77,6 @@ class Kafka:
         """How a client reaches the brokers; with the rights of the admin where users have names."""
         servers = ",".join(f"127.0.0.1:{node.port}" for node in self._nodes)
         return Access(servers, ADMIN if self._secure else "", self.secrets)
-
-    @property
-    def secrets(self) -> Path:
-        return self._data / "secrets"
 
     @property
     def brokers(self) -> list[int]:
@@ -112,7 +117,7 @@ class Kafka:
         self._take_lock()
         self._clear_the_way()
         if self._secure:
-            configuration.write_secrets(self.secrets, ADMIN)
+            configuration.write_secrets(self.secrets, ADMIN, for_loopback(self._tls, self._domain))
         for node in self._nodes:
             if not (node.folder / "log" / "meta.properties").exists():
                 self._format(node, jars)
@@ -245,14 +250,18 @@ class Kafka:
 
 
 async def serve(
-    data: Path, *, ports: Sequence[int], secure: bool, fresh: bool, session_seconds: float, say: Callable[[str], None]
+    settings: Settings, *, ports: Sequence[int], secure: bool, fresh: bool, say: Callable[[str], None]
 ) -> None:
     """Run brokers until SIGINT or SIGTERM."""
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
     say("Starting Kafka; the first time its jars are fetched, which takes half a minute.")
-    kafka = Kafka(data, tools=TOOLS, brokers=len(ports), ports=ports, secure=secure, session_seconds=session_seconds)
+    secrets = settings.data / "secrets"
+    kafka = Kafka(
+        settings.data / "kafka", tools=TOOLS, brokers=len(ports), ports=ports, session_seconds=settings.lease_seconds,
+        secure=secure, secrets=secrets / "kafka", tls=secrets / "tls", domain=settings.domain,
+    )  # fmt: skip
     if fresh:
         kafka.remove()
     starting = asyncio.create_task(asyncio.to_thread(kafka.start))
@@ -263,7 +272,7 @@ async def serve(
         await starting
         say(f"Kafka is ready: BOXOFFICE_BUS=kafka BOXOFFICE_KAFKA={kafka.access.servers}. Ctrl-C stops it.")
         if secure:
-            say(f"The admin's password and the brokers' authority are in {kafka.secrets}.")
+            say("Set BOXOFFICE_KAFKA_SECURE=1 too; make logins and topics: boxoffice bus users, boxoffice bus topics.")
         await asked.wait()
         say("Stopping.")
     finally:

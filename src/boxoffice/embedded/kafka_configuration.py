@@ -1,20 +1,14 @@
-"""What a broker of ours is told: its properties, its logging, and the certificates and passwords of a secure one."""
+"""What a broker of ours is told: its properties, its logging, and the secrets of a secure one."""
 
 import base64
-import secrets as randomness
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from uuid import uuid4
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from boxoffice.embedded.certificates import Certificates
+from boxoffice.kafka.rights import password_of
 
-VALID = timedelta(days=365)
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 LOGGING = """\
 rootLogger.level = warn
@@ -116,50 +110,11 @@ def random_id() -> str:
     return base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
 
 
-def write_secrets(folder: Path, admin: str) -> None:
-    """A certificate authority, the brokers' certificate and the admin's password; what is there already stays."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    password = folder / f"{admin}.password"
-    if not password.exists():
-        _write(password, randomness.token_urlsafe(24).encode())
-    if not (folder / "broker.pem").exists():
-        authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        issuer = _name("boxoffice development CA")
-        authority = _certificate(issuer, issuer, authority_key, authority_key, authority=True)
-        broker = _certificate(_name("127.0.0.1"), issuer, key, authority_key, authority=False)
-        _write(folder / "ca.pem", authority)
-        _write(
-            folder / "broker.pem",
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            + broker,
-        )
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey,
-    *, authority: bool,
-) -> bytes:  # fmt: skip
-    now = datetime.now(UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + VALID)
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-    return made.public_bytes(serialization.Encoding.PEM)
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+def write_secrets(folder: Path, admin: str, shown: Certificates) -> None:
+    """The admin's password, the certificate that the brokers show with its key, and the authority to trust."""
+    password_of(admin, folder)
+    _write(folder / "broker.pem", shown.key.read_bytes() + shown.certificate.read_bytes())
+    _write(folder / "ca.pem", shown.authority.read_bytes())
 
 
 def _write(path: Path, content: bytes) -> None:

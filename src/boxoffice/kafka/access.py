@@ -36,7 +36,8 @@ class Access:
         return options
 
     def as_user(self, user: str) -> "Access":
-        return Access(self.servers, user, self.secrets)
+        """The same brokers for another user, if they ask for users at all."""
+        return self if not self.user else Access(self.servers, user, self.secrets)
 
     def _password(self) -> str:
         try:

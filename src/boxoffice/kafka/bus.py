@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ log = structlog.get_logger("bus")
 class KafkaBus:
     """Implements `bus.port.Bus`. `protocol`: KIP-848's groups, or the classic ones for brokers older than 4.0.
 
-    `writes`: the topics whose messages this process moves from the outbox (and their dead letters'); None: all.
+    `writers`: who of this process moves which topics' messages (and their dead letters') from the outbox, each under
+    its own name; with none, the process moves all. Where users have names a group signs in under its own, too.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class KafkaBus:
         shape: Shape | None = None,
         lease_seconds: float = 10.0,
         poll_seconds: float = 0.1,
-        writes: tuple[str, Collection[str]] | None = None,
+        writers: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._database = database
         self._access = access
@@ -46,19 +47,26 @@ class KafkaBus:
         self._lease = timedelta(seconds=lease_seconds)
         self._poll_seconds = poll_seconds
         self.topics = Topics(access, shape or Shape())
-        name, topics = ("relay", None) if writes is None else (f"relay of {writes[0]}", _with_dead(writes[1]))
-        self._relay = Relay(database, access, self.declare, lease=self._lease, name=name, topics=topics)
+        self._relays = [
+            Relay(database, access.as_user(name), self.declare, lease=self._lease, name=f"relay of {name}",
+                  topics=with_dead(topics))
+            for name, topics in (writers or {}).items() if topics
+        ] or [Relay(database, access, self.declare, lease=self._lease)]  # fmt: skip
         self._members: set[KafkaMember] = set()
 
     async def declare(self, topics: Sequence[str]) -> None:
-        await self.topics.declare(_with_dead(topics))
+        await self.topics.declare(with_dead(topics))
 
     async def relay(self, limit: int) -> int:
-        return await self._relay.move(limit)
+        moved = await asyncio.gather(*(relay.move(limit) for relay in self._relays), return_exceptions=True)
+        for fault in moved:
+            if isinstance(fault, BaseException):
+                raise fault
+        return sum(number for number in moved if isinstance(number, int))
 
     async def join(self, group: str, topics: Sequence[str]) -> "Joined":
         await self.declare(topics)
-        member = Joined(self, group, topics, self._options())
+        member = Joined(self, group, topics, self._options(group))
         self._members.add(member)
         return member
 
@@ -93,7 +101,8 @@ class KafkaBus:
             except Exception as fault:
                 log.warning("seeks_not_read", fault=repr(fault))
             await pause(stop, SEEK_SECONDS) if not stop.is_set() else await asyncio.sleep(self._poll_seconds)
-        await self._relay.close()
+        for relay in self._relays:
+            await relay.close()
 
     async def housekeep(self) -> None:
         """Nothing: the brokers drop what is old."""
@@ -107,9 +116,9 @@ class KafkaBus:
                     async with self._database.system() as db:
                         await seeks.done(db, seek)
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, group: str) -> dict[str, Any]:
         """A consumer's: never `latest`, which would pass over messages when a position cannot be read."""
-        options = self._access.client() | {
+        options = self._access.as_user(group).client() | {
             "group.protocol": self._protocol,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -140,7 +149,7 @@ class Joined(KafkaMember):
         await super().close()
 
 
-def _with_dead(topics: Collection[str]) -> list[str]:
+def with_dead(topics: Collection[str]) -> list[str]:
     """A letter may die in a group at any time: the topic for it is there before."""
     living = [topic for topic in topics if not topic.endswith(DEAD_SUFFIX)]
     return [*topics, *(topic + DEAD_SUFFIX for topic in living)]

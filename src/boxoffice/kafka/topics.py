@@ -51,12 +51,17 @@ class Topics:
         self._admin: AdminClient | None = None
         self._partitions: dict[str, int] = {}
         self._met = False
+        self._turned_away = ""
         self._one_question = asyncio.Lock()  # two at once mix up their answers, or lose them (confluent-kafka 2.16)
 
     @property
     def admin(self) -> AdminClient:
-        self._admin = self._admin or AdminClient(self._access.client())
+        self._admin = self._admin or AdminClient(self._access.client() | {"error_cb": self._troubled})
         return self._admin
+
+    def _troubled(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            self._turned_away = error.str()
 
     async def declare(self, names: Iterable[str]) -> None:
         """Make those that do not exist. Raises NotAllowed when this user may not."""
@@ -198,8 +203,14 @@ class Topics:
 
     async def _look(self) -> int:
         """Learn which topics there are; the number of brokers."""
-        async with self._one_question:
-            found = await asyncio.to_thread(self.admin.list_topics, timeout=ANSWER_SECONDS_MAX)
+        try:
+            async with self._one_question:
+                found = await asyncio.to_thread(self.admin.list_topics, timeout=ANSWER_SECONDS_MAX)
+        except KafkaException:
+            self.admin.poll(0)  # brings what the brokers said
+            if self._turned_away:
+                raise NotAllowed(f"Kafka does not let {self._access.user} in: {self._turned_away}") from None
+            raise
         self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
         return len(found.brokers)
 
