@@ -137,8 +137,9 @@ class Sender:
             if producer.flush(DELIVERY_SECONDS_MAX):
                 producer.purge(blocking=False)
                 producer.flush(1.0)
-        except KafkaException as fault:
-            self._note(fault.args[0])
+        except (KafkaException, SystemError) as fault:  # the latter, by the former, when the producer can go on no more
+            self.trouble = str(fault.__cause__ or fault)
+            self._producer = None
         return delivered
 
     def _report(self, delivered: list[int], number: int, error: KafkaError | None, _: object) -> None:
