@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from tests.support.platform import free_ports
 
 SLUG, PATH = "gate", "/.well-known/jwks.json"
 AT_ONCE = 16
+ROUNDS = 3
 WARM_CALLS = 300
 START_SECONDS = 60.0
 PLAIN_PROXY = """\
@@ -129,14 +130,22 @@ async def main(arguments: argparse.Namespace) -> None:
                 started(proxy, *nginx, environment=environment),
             ):
                 passed = f"Service-Token: {token}\r\n"
-                report(
-                    {
-                        "direct": await measure(auth, passed, arguments.seconds),
-                        "nginx": await measure(proxy, "", arguments.seconds),
-                        "gateway": await measure(gateway, "", arguments.seconds),
-                        "in process": await measure(box.port, "", arguments.seconds),
-                    }
-                )
+                ways = {
+                    "direct": (auth, passed), "nginx": (proxy, ""), "gateway": (gateway, ""),
+                    "in process": (box.port, ""),
+                }  # fmt: skip
+                rounds = [
+                    {name: await measure(*way, arguments.seconds / ROUNDS) for name, way in ways.items()}
+                    for _ in range(ROUNDS)
+                ]
+                report({name: best([each[name] for each in rounds]) for name in ways})
+
+
+def best(rounds: Sequence[Measure]) -> Measure:
+    """Of several rounds: whatever else the machine does only makes one worse."""
+    return Measure(
+        min(each.p50 for each in rounds), min(each.p99 for each in rounds), max(each.rate for each in rounds)
+    )  # fmt: skip
 
 
 def report(measures: dict[str, Measure]) -> None:
