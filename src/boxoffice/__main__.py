@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -104,27 +105,27 @@ def certificates() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the platform's and every tenant's schema to the newest version."""
-    from boxoffice import app
+    from boxoffice.app import chores
 
-    _with_servers(app.migrate)
-    typer.echo("The database is up to date.")
+    carrier = _with_servers(chores.migrate)
+    typer.echo(f"The database is up to date. Messages travel by {carrier}.")
 
 
 @cli.command()
 def seed() -> None:
     """Fill in the demo: two organizers, their people, venues and programmes. Does nothing where it is already there."""
-    from boxoffice import app
+    from boxoffice.app import chores
 
-    _with_servers(app.seed)
+    _with_servers(chores.seed)
     typer.echo("The demo is in place.")
 
 
 @cli.command()
 def doctor() -> None:
     """Try to break through the walls between tenants, and say what could be broken."""
-    from boxoffice import app
+    from boxoffice.app import chores
 
-    problems = _with_servers(app.doctor)
+    problems = _with_servers(chores.doctor)
     for problem in problems:
         typer.echo(problem)
     if problems:
@@ -217,10 +218,10 @@ def create_tenant(
     last_name: Annotated[str, typer.Option()] = "",
 ) -> None:
     """Make a tenant and its first administrator."""
-    from boxoffice import app
+    from boxoffice.app import chores
 
     async def create(settings: "Settings") -> None:
-        await app.create_tenant(
+        await chores.create_tenant(
             settings,
             slug=slug,
             name=name,
@@ -238,10 +239,10 @@ def create_tenant(
 @operator.command("create")
 def create_operator(email: Annotated[str, typer.Argument()], password: Password) -> None:
     """Make an operator."""
-    from boxoffice import app
+    from boxoffice.app import chores
 
     async def create(settings: "Settings") -> None:
-        await app.create_operator(settings, email=email, password=password)
+        await chores.create_operator(settings, email=email, password=password)
 
     _with_servers(create)
     typer.echo(f"{email} may sign in on the platform host.")
@@ -303,6 +304,32 @@ def replay(
     moment = bus_chores.read_time(since)
     for line in bus_chores.by_topic(_with_servers(lambda settings: bus_chores.replay(settings, group, moment))):
         typer.echo(f"{group} has now to read: {line}")
+
+
+@bus.command("move")
+def move_bus(
+    to: Annotated[Literal["pglog", "kafka", ""], typer.Argument(help="The bus that is to carry them.")] = "",
+    abort: Annotated[bool, typer.Option("--abort", help="Give up a move that is under way.")] = False,
+) -> None:
+    """Move the messages to another bus while everything runs; Ctrl-C gives it up. Killed, it is taken up by itself."""
+    from boxoffice.app import chores
+
+    if bool(to) == abort:
+        raise StartupProblem("say where to, pglog or kafka, or --abort")
+    if abort:
+        typer.echo(f"Messages travel by {_with_servers(chores.abort_move)}.")
+        return
+
+    async def move(settings: "Settings") -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await chores.move_bus(settings, to, typer.echo)
+
+    try:
+        _with_servers(move)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise typer.Exit(1) from None
 
 
 def _with_servers(work: Callable[["Settings"], Awaitable[Answer]]) -> Answer:

@@ -11,7 +11,7 @@ from boxoffice.kernel import migrate
 from boxoffice.kernel.bus.port import Bus
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.roles import Roles
-from tests.support.brokers import LEASE_SECONDS, open_bus
+from tests.support.brokers import LEASE_SECONDS, let_carry, open_bus
 from tests.support.bus_process import Elsewhere, member_elsewhere
 from tests.support.messaging import fresh_topic
 
@@ -61,11 +61,13 @@ def access(request: pytest.FixtureRequest, adapter: str) -> Access | None:
 
 
 @pytest.fixture
-async def new_bus(adapter: str, access: Access | None, database: Database) -> NewBus:
+async def new_bus(adapter: str, access: Access | None, database: Database) -> AsyncIterator[NewBus]:
     """Buses of processes that run them themselves."""
     async with database.system() as db:  # what other tests left there is of topics that a broker may not have
         await db.execute("DELETE FROM platform.outbox")
-    return lambda: open_bus(adapter, database, access)
+    await let_carry(adapter, database)
+    yield lambda: open_bus(adapter, database, access)
+    await let_carry("pglog", database)
 
 
 @pytest.fixture

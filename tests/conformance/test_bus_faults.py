@@ -21,7 +21,7 @@ from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory, Tenant
 from tests.conformance.conftest import NewBus
-from tests.support.brokers import open_bus, temporary_kafka
+from tests.support.brokers import let_carry, open_bus, temporary_kafka
 from tests.support.messaging import Noted, fresh_topic, noted_on, read, waiting, working
 from tests.support.notes import notes, noting_child, tell, with_notes
 from tests.support.noting_worker import Order, noting
@@ -109,6 +109,7 @@ async def ground(adapter: str, own_servers: EmbeddedServers, brokers: Kafka | No
         migrate.upgrade(logins.migrator)
         database = await Database.connect(logins.worker, platform_role=Roles(DATABASE).platform)
         stack.push_async_callback(database.close)
+        await let_carry(adapter, database)
         made = Ground(adapter, own_servers, logins, database, brokers)
         stack.push_async_callback(made.mend)
         yield made

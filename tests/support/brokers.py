@@ -44,6 +44,12 @@ def open_bus(adapter: str, database: Database, access: Access | None, lease: flo
     return KafkaBus(database, access, protocol=protocol, lease_seconds=lease)  # type: ignore[arg-type]
 
 
+async def let_carry(adapter: str, database: Database) -> None:
+    """Let relays move messages to this bus, without a move: nothing waits on another."""
+    async with database.system() as db:
+        await db.execute("UPDATE bus.carrier SET current = $1, next = NULL", adapter.partition("-")[0])
+
+
 def _remove_what_killed_sessions_left() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         if left_behind(folder):

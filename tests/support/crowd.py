@@ -143,9 +143,10 @@ class Crowd:
         """What every booking that was acknowledged has come to, as its buyer sees it."""
 
         async def of(buyer: Buyer) -> tuple[str, str]:
-            shown = await self._platform.ask(
-                "GET", f"/api/bookings/{buyer.booking}", slug=self._slug, guest=buyer.guest
-            )
+            async with self._gate:
+                shown = await self._platform.ask(
+                    "GET", f"/api/bookings/{buyer.booking}", slug=self._slug, guest=buyer.guest
+                )
             return str(buyer.booking), shown.json["status"] if shown.status == 200 else repr(shown)
 
         return dict(await asyncio.gather(*(of(buyer) for buyer in self.acknowledged)))

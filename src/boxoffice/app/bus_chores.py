@@ -132,11 +132,11 @@ def by_topic(lag: Lag) -> list[str]:
 
 @asynccontextmanager
 async def at_bus(settings: Settings) -> AsyncIterator[AtBus]:
-    """The bus that the settings name. What it refuses becomes one line for the person at the terminal."""
+    """The bus that carries messages. What it refuses becomes one line for the person at the terminal."""
     async with process(settings, "worker") as parts:
         groups = {service.name: service.topics for service in parts.services if service.topics}
         with _told_in_one_line(settings):
-            yield AtBus(open_bus(settings, parts.database), parts.database, groups)
+            yield AtBus(await open_bus(settings, parts.database).now(), parts.database, groups)
 
 
 @contextmanager

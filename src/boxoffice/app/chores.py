@@ -1,30 +1,41 @@
 """An operator's chores, each from its command to its end: migrate, seed, look for holes, make tenants and operators."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
+import structlog
 
 from boxoffice import seeding
+from boxoffice.app.bus import builders, groups
 from boxoffice.app.process import Process, process
 from boxoffice.app.services import PROCESSES
 from boxoffice.auth import actions as auth_actions
 from boxoffice.auth import domain as auth_domain
 from boxoffice.auth.passwords import Passwords
+from boxoffice.crossing import moving
+from boxoffice.crossing.carrier import carrier_of, give_up
 from boxoffice.doors.identity import SERVICE_KEYS
 from boxoffice.doors.keys import Keyring
 from boxoffice.kernel import bootstrap, walls
 from boxoffice.kernel import migrate as migrations
+from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Invalid, Refusal
+from boxoffice.kernel.roles import Roles
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 from boxoffice.tenants.domain import Plan
 from boxoffice.tenants.onboarding import Applicant, Onboarding
 
+log = structlog.get_logger("chores")
 
-async def migrate(settings: Settings) -> None:
-    """Make or repair the database, and bring every schema to its newest version."""
+
+async def migrate(settings: Settings) -> str:
+    """Make or repair the database, and bring every schema to its newest version; the bus that carries messages then.
+
+    That is the one that the settings name, unless messages wait to be read on the other: these `move_bus` waits for.
+    """
     try:
         made = await asyncio.to_thread(
             migrations.bootstrap, settings.database_url, settings.data / "secrets", PROCESSES
@@ -37,6 +48,39 @@ async def migrate(settings: Settings) -> None:
     failed = await asyncio.to_thread(migrations.upgrade, made.migrator)
     if failed:
         raise StartupProblem(f"these schemas could not be migrated: {', '.join(sorted(failed))}; the log says why")
+    async with _worker_database(settings) as database:
+        if settings.bus:
+            try:
+                await moving.move_at_rest(database, builders(settings, database), groups(), settings.bus)
+            except Exception as fault:  # it does not answer, or nobody says where it is
+                log.info("messages_not_moved", bus=settings.bus, fault=repr(fault))
+        return (await carrier_of(database)).current
+
+
+async def move_bus(settings: Settings, to: str, say: Callable[[str], None]) -> None:
+    """Move the messages to a bus, while everything runs; when this is cancelled, the move is given up."""
+    async with _worker_database(settings) as database:
+        await moving.move(database, builders(settings, database), groups(), to, say)
+
+
+async def abort_move(settings: Settings) -> str:
+    """Give up a move that is under way; the bus that goes on carrying messages."""
+    async with _worker_database(settings) as database:
+        found = await carrier_of(database)
+        await give_up(database, found)
+        return (await carrier_of(database)).current
+
+
+@asynccontextmanager
+async def _worker_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database as the worker, without all the services."""
+    url = bootstrap.logins(settings.database_url, settings.data / "secrets", PROCESSES).worker
+    role = Roles(bootstrap.database_of(url)).platform
+    database = await Database.connect(url, platform_role=role, pool_size=1, reserve_size=1)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def seed(settings: Settings) -> None:

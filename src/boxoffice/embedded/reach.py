@@ -49,6 +49,16 @@ async def reachable_servers(
         yield _completed(settings, servers), servers
 
 
+async def with_broker(settings: Settings, servers: EmbeddedServers | None) -> Settings:
+    """Settings that lead to Kafka, which messages travel by: to the embedded broker, unless they name one."""
+    if settings.kafka:
+        return settings
+    if servers is None:
+        raise StartupProblem("messages travel by Kafka: set BOXOFFICE_KAFKA to its brokers")
+    await servers.add_broker(Broker(settings.data, settings.kafka_port, settings.lease_seconds))
+    return _completed(settings, servers)
+
+
 def _completed(settings: Settings, servers: EmbeddedServers | None) -> Settings:
     """With the addresses of what runs here, a broker too."""
     found: dict[str, object] = {}

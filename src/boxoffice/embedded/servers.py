@@ -88,6 +88,11 @@ class EmbeddedServers:
             await self.stop()
             raise
 
+    async def add_broker(self, broker: "Broker") -> None:
+        """Run Kafka too from now on."""
+        self.broker = broker
+        await asyncio.to_thread(broker.start)
+
     async def stop_orphans(self) -> None:
         """Stop what a killed process left running on this data, without starting anything."""
         account = await asyncio.to_thread(server_account)

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from boxoffice import app
+from boxoffice.app import chores
 from boxoffice.embedded import control, forms, kafka_jars, nginx
 from boxoffice.embedded.forms import Form, Part
-from boxoffice.embedded.reach import reachable_servers
+from boxoffice.embedded.reach import reachable_servers, with_broker
 from boxoffice.embedded.servers import EmbeddedServers, is_running, left_behind
 from boxoffice.embedded.supervisor import Child, Supervisor
 from boxoffice.settings import Settings
@@ -56,14 +57,19 @@ async def up(settings: Settings, *, in_services: bool = False) -> None:
     listening = await listen(settings)
     try:
         async with reachable_servers(settings, connections=connections) as (complete, servers):
-            if not await unless_asked(stop, prepare(complete)):
+            carrier = await unless_asked(stop, prepare(complete))
+            if carrier is None:
                 return
-            form = forms.services(complete, listening, bound) if in_services else forms.all_in_each(complete, listening)
+            chosen = await with_broker(complete, servers) if carrier == "kafka" else complete
+            form = forms.services(chosen, listening, bound) if in_services else forms.all_in_each(chosen, listening)
             async with children(form, listening, stop) as supervisor:
                 await until_ready(form, supervisor, stop)
                 if not stop.asked.is_set():
                     say(welcome(form.settings, time.monotonic() - begun))
-                async with control.answering(form.settings.data, supervisor.roll, say):
+                async with (
+                    control.answering(form.settings.data, supervisor.roll, say),
+                    messages_moving(form.settings, carrier),
+                ):
                     await watch(servers, stop)
                 say("Stopping: no new requests, finishing what has begun.")
     finally:
@@ -89,8 +95,8 @@ class Stop:
             self._loop.remove_signal_handler(number)
 
 
-async def unless_asked(stop: Stop, work: Coroutine[None, None, None]) -> bool:
-    """Do work that can be abandoned; false when we were asked to stop before it was done."""
+async def unless_asked(stop: Stop, work: Coroutine[None, None, str]) -> str | None:
+    """Do work that can be abandoned; None when we were asked to stop before it was done."""
     working = asyncio.create_task(work)
     asking = asyncio.create_task(stop.asked.wait())
     await asyncio.wait((working, asking), return_when=asyncio.FIRST_COMPLETED)
@@ -99,9 +105,8 @@ async def unless_asked(stop: Stop, work: Coroutine[None, None, None]) -> bool:
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working
-        return False
-    await working
-    return True
+        return None
+    return await working
 
 
 async def listen(settings: Settings) -> socket.socket:
@@ -137,16 +142,36 @@ def bound(host: str, port: int, setting: str) -> socket.socket:
         raise StartupProblem(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
 
 
-async def prepare(settings: Settings) -> None:
-    """Bring the database up to date and refuse to start on one that is not safe."""
+async def prepare(settings: Settings) -> str:
+    """Bring the database up to date and refuse to start on one that is not safe; the bus that carries messages."""
     say("Bringing the database up to date.")
-    await app.migrate(settings)
+    carrier = await chores.migrate(settings)
     if settings.demo:
         say("Filling in the demo; the first time this takes a moment.")
-        await app.seed(settings)
-    problems = await app.doctor(settings)
+        await chores.seed(settings)
+    problems = await chores.doctor(settings)
     if problems:
         raise StartupProblem("the database is not safe to use: " + "; ".join(problems))
+    return carrier
+
+
+@asynccontextmanager
+async def messages_moving(settings: Settings, carrier: str) -> AsyncIterator[None]:
+    """Move the messages to the bus that the settings name, where some waited on the other one at our start."""
+
+    async def move() -> None:
+        try:
+            await chores.move_bus(settings, settings.bus, say)
+        except Exception as fault:
+            say(f"Messages travel by {carrier} still, and could not be moved to {settings.bus}: {fault}")
+
+    moving = None if carrier == settings.bus else asyncio.create_task(move())
+    try:
+        yield
+    finally:
+        if moving is not None:
+            moving.cancel()
+            await asyncio.gather(moving, return_exceptions=True)
 
 
 @asynccontextmanager

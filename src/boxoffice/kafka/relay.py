@@ -19,6 +19,7 @@ from boxoffice.kernel.database import Database
 from boxoffice.kernel.ids import uuid7
 from boxoffice.kernel.message import Envelope
 
+NAME = "kafka"  # as the carrier (kernel/bus/carrier.py)
 LATE_IDS = 5_000  # how far below the newest moved row a transaction that committed late is still found at once
 FULL_SCAN_SECONDS = 5.0
 BATCH_BYTES_MAX = 8_000_000
@@ -60,7 +61,7 @@ class Relay:
         await self._declare(list({row["topic"]: None for row in rows}))
         delivered = await self._send(rows)
         async with self._database.system() as db:
-            await outbox.delete(db, delivered, self._name, self._owner, self._epoch)
+            await outbox.delete(db, delivered, self._name, self._owner, self._epoch, NAME)
         if len(delivered) < len(rows):
             raise Undelivered(f"{len(rows) - len(delivered)} of {len(rows)} messages: {self._sender.trouble}")
         self._low = max(self._low, rows[-1]["id"] - LATE_IDS)
@@ -88,7 +89,7 @@ class Relay:
         if now - self._full_scan_at > FULL_SCAN_SECONDS:
             self._low, self._full_scan_at = 0, now
         async with self._database.system() as db:
-            return await outbox.read(db, limit, BATCH_BYTES_MAX, self._low, self._topics)
+            return await outbox.read(db, limit, BATCH_BYTES_MAX, self._low, self._topics, NAME)
 
     async def _send(self, rows: Sequence[Any]) -> list[int]:
         """The ids of the rows that the brokers confirmed; the lease is renewed meanwhile, for this may take long."""

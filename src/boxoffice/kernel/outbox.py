@@ -85,22 +85,25 @@ READ = """
                    sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS before
               FROM (SELECT id, message_id, tenant_id, topic, key, type, headers, value, ts FROM platform.outbox
                      WHERE id > $3 AND ($4::text[] IS NULL OR topic = ANY($4)) ORDER BY id LIMIT $1) head) sized
-     WHERE before < $2 ORDER BY id
+     WHERE before < $2 AND EXISTS (SELECT FROM bus.carrier WHERE current = $5 AND next IS NULL) ORDER BY id
 """
 DELETE = """
     WITH mine AS (
-        SELECT FROM platform.leases WHERE name = $2 AND owner = $3 AND epoch = $4 FOR SHARE
+        SELECT FROM platform.leases, bus.carrier
+         WHERE name = $2 AND owner = $3 AND epoch = $4 AND current = $5 AND next IS NULL FOR SHARE
     )
     DELETE FROM platform.outbox WHERE id = ANY($1::int8[]) AND EXISTS (SELECT FROM mine)
 """
 
 
-async def read(db: Any, limit: int, bytes_max: int, after: int, topics: Sequence[str] | None) -> Sequence[Any]:
+async def read(
+    db: Any, limit: int, bytes_max: int, after: int, topics: Sequence[str] | None, bus: str
+) -> Sequence[Any]:
     """The next messages, of some topics or of all, for a relay to a bus outside PostgreSQL; they stay."""
-    rows: Sequence[Any] = await db.fetch(READ, limit, bytes_max, after, topics)
+    rows: Sequence[Any] = await db.fetch(READ, limit, bytes_max, after, topics, bus)
     return rows
 
 
-async def delete(db: Any, ids: Sequence[int], lease: str, owner: UUID, epoch: int | None) -> None:
-    """Delete what the bus has. Under a lease that was lost nothing goes: the next relay sends it once more."""
-    await db.execute(DELETE, ids, lease, owner, epoch)
+async def delete(db: Any, ids: Sequence[int], lease: str, owner: UUID, epoch: int | None, bus: str) -> None:
+    """Delete what the bus has; nothing under a lease that was lost, or while messages leave it: they are sent again."""
+    await db.execute(DELETE, ids, lease, owner, epoch, bus)

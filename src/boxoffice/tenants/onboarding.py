@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from boxoffice.doors.peers import Peers
-from boxoffice.kernel import migrate, timers
+from boxoffice.kernel import timers
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Invalid
 from boxoffice.kernel.roles import Roles
@@ -96,6 +96,8 @@ class Onboarding:
         async with database.platform() as tx:
             admin = await store.first_admin(tx, tenant.id)
         if admin is not None:
+            from boxoffice.kernel import migrate  # brings Alembic along: only where it is needed
+
             await asyncio.to_thread(migrate.provision, self._migrator_url, tenant.slug)
             await self._peers.call("auth", "POST", "/internal/admins", tenant=None, body=admin)
         async with database.platform() as tx:

@@ -17,11 +17,16 @@ TOPICS = "SELECT id, name FROM bus.topic"
 HEADS = "SELECT topic, part, next_off FROM bus.partition"
 
 # The one statement that moves messages from the outbox to the log, exactly once. The rows of bus.partition stay locked
-# until the commit, so offsets are dense and become visible in their order: a reader meets no gap.
+# until the commit, so offsets are dense and become visible in their order: a reader meets no gap. Who moves messages to
+# another bus waits for the carrier's row, and then sees all that has come to the log.
 RELAY = """
-    WITH head AS (
+    WITH carrier AS (
+        SELECT FROM bus.carrier WHERE current = 'pglog' AND next IS NULL
+           AND EXISTS (SELECT FROM platform.outbox WHERE id > $2) FOR SHARE
+    ), head AS (
         SELECT id, topic FROM platform.outbox
-         WHERE id > $2 AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
+         WHERE id > $2 AND EXISTS (SELECT FROM carrier)
+           AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
          ORDER BY id LIMIT $1 FOR UPDATE
     ), picked AS (
         DELETE FROM platform.outbox o USING head h, bus.topic t
