@@ -6,12 +6,14 @@ import re
 import shutil
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from boxoffice import storefront
 from boxoffice.demo.people import TENANTS
 from boxoffice.embedded.account import server_account
 from boxoffice.embedded.certificates import Certificates, certificates
+from boxoffice.embedded.processes import command_line, stop_stranger
 from boxoffice.settings import Settings
 from boxoffice.startup import StartupProblem
 
@@ -66,8 +68,17 @@ def _values(settings: Settings, run: Path, listen: str, gateway: str, tls: Certi
     }  # fmt: skip
 
 
+def clear_the_way(configuration: Path) -> None:
+    """Stop the nginx of a supervisor that was killed: it would keep the port from ours."""
+    with suppress(FileNotFoundError, ValueError):
+        pid = int(configuration.with_name("nginx.pid").read_text())
+        if str(configuration) in " ".join(command_line(pid) or ()):
+            stop_stranger(pid, ((signal.SIGTERM, 5.0),))
+
+
 async def serve(configuration: Path, lifeline: int | None) -> None:
     """Run nginx until SIGTERM or SIGINT, or until our supervisor dies; requests in hand are finished."""
+    await asyncio.to_thread(clear_the_way, configuration)
     process = await asyncio.create_subprocess_exec(
         program(), "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration),
         stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
@@ -84,5 +95,8 @@ async def serve(configuration: Path, lifeline: int | None) -> None:
     if lifeline is not None:
         loop.add_reader(lifeline, finish)
     status = await process.wait()
+    if status < 0:  # killed: its workers would go on without it, and keep the port from the next one
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     if status:
         raise StartupProblem(f"nginx ended with status {status}; it says why above")
