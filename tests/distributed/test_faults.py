@@ -1,10 +1,12 @@
-"""Kafka, nginx and PostgreSQL die while people buy; they come back by themselves, nothing is lost or doubled."""
+"""Every part of the distributed form dies while people buy; it comes back by itself, and nothing is lost or doubled."""
 
 import os
 import signal
+from collections import Counter
 
 import pytest
 
+from boxoffice import app
 from tests.support.platform import Platform
 from tests.support.processes import kill, supervisor_of, tree
 from tests.support.rush import Rush
@@ -16,6 +18,40 @@ BACK_WITHIN_SECONDS = 90.0
 
 def pids(platform: Platform, part: str) -> set[int]:
     return {pid for pid, command in tree(supervisor_of(platform.data)).items() if part in command}
+
+
+def parts(platform: Platform) -> dict[int, str]:
+    """What `up` keeps alive, by its role: nginx, the gateway, each instance of each service."""
+    family = tree(supervisor_of(platform.data)).items()
+    found = {pid: command.partition("-m boxoffice ")[2].partition(" --")[0] for pid, command in family}
+    return {pid: role for pid, role in found.items() if role == "nginx" or role.startswith("run ")}
+
+
+async def test_any_one_instance_of_a_service_is_killed(platform: Platform, rush: Rush) -> None:
+    doomed = parts(platform)
+    assert {role.split()[1] for role in doomed.values() if role != "nginx"} >= {"gateway", *app.SERVICES}
+
+    for pid in sorted(doomed, key=doomed.__getitem__):
+        await rush.more(1)
+        await kill([pid])
+        await eventually(
+            lambda: Counter(parts(platform).values()) == Counter(doomed.values()), within=BACK_WITHIN_SECONDS
+        )
+        await rush.carries_on()
+
+    await rush.ends_well()
+    assert not parts(platform).keys() & doomed.keys()
+
+
+async def test_valkey_is_killed_and_started_again(platform: Platform, rush: Rush) -> None:
+    await rush.more(5)
+    (valkey,) = pids(platform, "valkey-server")
+
+    await kill([valkey])
+    await eventually(lambda: pids(platform, "valkey-server"), within=BACK_WITHIN_SECONDS)
+
+    await rush.carries_on()
+    await rush.ends_well()
 
 
 async def test_the_broker_of_kafka_is_killed_and_started_again(platform: Platform, rush: Rush) -> None:
