@@ -41,6 +41,6 @@ def test_the_guide_to_selling_leads_to_an_event_on_sale(demo: Platform) -> None:
     done = run(typed("docs/selling.md", demo.port))
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[:3] == ["ACTIVE", "108", "PUBLISHING"]
-    assert done.stdout.splitlines()[3].startswith(f"On sale at http://initech.localhost:{demo.port}/events/")
-    assert done.stdout.splitlines()[4] == "300"
+    assert done.stdout.splitlines()[:2] == ["108", "PUBLISHING"]
+    assert done.stdout.splitlines()[2].startswith(f"On sale at http://initech.localhost:{demo.port}/events/")
+    assert done.stdout.splitlines()[3] == "300"
