@@ -45,7 +45,10 @@ class Mortal(Platform):
         }  # fmt: skip
         await self.command("operator", "create", OPERATOR, "--password", PASSWORD)
         self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0), auto_decompress=False
+            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(limit=0),
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
         )
         with self.output.open("ab") as output:
             self._nursery = await asyncio.create_subprocess_exec(

@@ -82,7 +82,10 @@ class Platform:
     async def start(self) -> None:
         self._process = process = self._launch()
         self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0), auto_decompress=False
+            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(limit=0),
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
         )
         await eventually(
             lambda: b"is ready after" in self.output.read_bytes() or process.poll() is not None, within=120
