@@ -144,6 +144,7 @@ READS = {
     "commit bookings.monitor.reconciliation.Reconciliation.page", "commit bookings.monitor.store.stuck_of_all",
     "commit bookings.orders.api.OrdersApi.list_orders",
     "commit bookings.ticketing.Ticketing.tickets", "commit events.api.Api.cancellation",
+    "commit crossing.carrier.carrier_of",
     "commit events.api.Api.list_events", "commit events.api.Api.plan", "commit events.api.Api.plan_for_peers",
     "commit events.api.Api.show", "commit kernel.bus.pglog.PgLog._learn_topics", "commit kernel.bus.pglog.PgLog.lag",
     "commit kernel.bus.pglog.PgLog.refresh_heads", "commit kernel.bus.pglog.PgLogMember.poll",
