@@ -160,6 +160,7 @@ READS = {
 }  # fmt: skip
 # Whoever typed these at a terminal sees them die, and types them again.
 COMMANDS = {
+    "commit crossing.carrier.begin", "commit crossing.carrier.finish", "commit crossing.carrier.give_up",
     "commit app.bus_chores.replay", "commit app.chores.create_operator", "commit kernel.bus.pglog.PgLog.seek",
     "commit seeding._seed_programme", "commit seeding._seed_programme:2", "commit seeding.seed",
     "commit seeding.seed:2", "commit tenants.onboarding.Onboarding.create",
