@@ -323,12 +323,13 @@ def move_bus(
     async def move(settings: "Settings") -> None:
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where a script began it with SIGINT ignored
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         await chores.move_bus(settings, to, typer.echo)
 
     try:
         _with_servers(move)
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except asyncio.CancelledError:
         raise typer.Exit(1) from None
 
 

@@ -226,14 +226,17 @@ async def test_a_restart_under_load_loses_and_doubles_nothing(ground: Ground, gr
 
     async with working(
         ground.database, directory, noting(group, "only", kind=kind), lease=lease_seconds, bus=ground.bus()
-    ):
+    ) as bus:
         async with speaker.speaking():
             for _ in range(2):
                 await speaker.more_is_told()
+                await bus.lag(group, [kind.topic])
                 await ground.restart()
             await speaker.more_is_told()
         await eventually(speaker.all_is_noted, within=90)
+        lag = await bus.lag(group, [kind.topic])
 
+    assert lag.keys()
     noted = [id for id, _ in await notes(ground.database, tenant)]
     assert len(noted) == len(set(noted))
 

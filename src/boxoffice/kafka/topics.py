@@ -21,7 +21,9 @@ K = TypeVar("K")
 
 ANSWER_SECONDS_MAX = 10.0
 DAY_MS = 86_400_000
-ELECTING = {
+# What a client knows of who leads can be of before a crash; it keeps it for ever, and a new client asks anew.
+OUTDATED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH}
+ELECTING = OUTDATED | {
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
 }  # fmt: skip
@@ -105,7 +107,7 @@ class Topics:
         async with self._one_question:
             found = await asyncio.to_thread(self.admin.list_topics, timeout=ANSWER_SECONDS_MAX)
         wanted = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-        told = {each.name: config for each, config in (await self._ask(self.admin.describe_configs, wanted)).items()}
+        told = {each.name: config for each, config in (await self._ask(AdminClient.describe_configs, wanted)).items()}
         return {
             topic: Shape(
                 partitions=len(found.topics[topic].partitions),
@@ -140,7 +142,7 @@ class Topics:
         await self._meet_coordinator(group)
         request = [ConsumerGroupTopicPartitions(group, wanted)]
         try:
-            answer = await self._ask(self.admin.alter_consumer_group_offsets, request)
+            answer = await self._ask(AdminClient.alter_consumer_group_offsets, request)
         except KafkaException as fault:
             if fault.args[0].code() in (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP):
                 return False
@@ -151,7 +153,7 @@ class Topics:
         if not partitions:
             return {}
         answers = await self._ask(
-            self.admin.list_offsets, {TopicPartition(*partition): spec for partition in partitions}
+            AdminClient.list_offsets, {TopicPartition(*partition): spec for partition in partitions}
         )
         return {(asked.topic, asked.partition): answer.offset for asked, answer in answers.items()}
 
@@ -162,7 +164,7 @@ class Topics:
         await self._meet_coordinator(group)
         try:
             answer = await self._ask(
-                self.admin.list_consumer_group_offsets, [ConsumerGroupTopicPartitions(group, wanted)]
+                AdminClient.list_consumer_group_offsets, [ConsumerGroupTopicPartitions(group, wanted)]
             )
         except KafkaException as fault:
             if fault.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
@@ -175,13 +177,15 @@ class Topics:
         deadline = time.monotonic() + ANSWER_SECONDS_MAX
         while True:
             async with self._one_question:
-                asked = call(request, request_timeout=ANSWER_SECONDS_MAX)
+                asked = call(self.admin, request, request_timeout=ANSWER_SECONDS_MAX)
                 answers = await asyncio.gather(*map(asyncio.wrap_future, asked.values()), return_exceptions=True)
             faults = [answer for answer in answers if isinstance(answer, BaseException)]
             if not faults:
                 return dict(zip(asked, answers, strict=True))
-            passing = all(isinstance(each, KafkaException) and each.args[0].code() in ELECTING for each in faults)
-            if not passing or time.monotonic() > deadline:
+            codes = {each.args[0].code() if isinstance(each, KafkaException) else None for each in faults}
+            if codes & OUTDATED:
+                self._admin = None
+            if not codes <= ELECTING or time.monotonic() > deadline:
                 raise faults[0]
             await asyncio.sleep(0.1)
 
