@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -100,11 +101,19 @@ class Rush:
             self._buyers.append(buyer)
             crowd = Crowd(self._platform, self._slug, self._event, [buyer])
             try:
-                await crowd.buy_until_all_are_told(PATIENCE_SECONDS)
+                await eventually(partial(self._served, buyer, crowd), within=PATIENCE_SECONDS)
             except AssertionError:
                 raise AssertionError(f"no booking of {seat}: {buyer.refusals[-3:]}, {crowd.unanswered[-3:]}") from None
             self.unanswered += crowd.unanswered
             await lasting(THOUGHT_SECONDS)
+
+    async def _served(self, buyer: Buyer, crowd: Crowd) -> bool:
+        """Ask once; a seat that a hold has taken whose answer was lost is left alone for the next."""
+        await crowd.buy()
+        if crowd.unanswered and buyer.hold_token is None and buyer.refusals and buyer.refusals[-1].status == 409:
+            buyer.seat = next(self._seats)
+            buyer.seats = [buyer.seat]
+        return buyer.booking is not None
 
     async def _guest(self) -> str | None:
         try:
