@@ -18,7 +18,7 @@ from boxoffice.kernel.bus.port import Member
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.tenancy import Tenant
-from tests.support.brokers import temporary_kafka
+from tests.support.brokers import let_carry, temporary_kafka
 from tests.support.messaging import fresh_topic, publish, values, waiting
 from tests.support.platform import OPERATOR, PASSWORD, Platform
 from tests.support.servers import temporary_folder
@@ -34,7 +34,7 @@ async def secure() -> AsyncIterator[Kafka]:
 
 
 @pytest.fixture
-async def topics(secure: Kafka, database: Database) -> tuple[str, str]:
+async def topics(secure: Kafka, database: Database) -> AsyncIterator[tuple[str, str]]:
     """One that `seller` writes and `cashier` reads, and one the other way round."""
     sold, paid = fresh_topic(), fresh_topic()
     await KafkaBus(database, secure.access).declare([sold, paid])
@@ -42,7 +42,9 @@ async def topics(secure: Kafka, database: Database) -> tuple[str, str]:
     await grant(secure.access, rights)
     async with database.system() as db:
         await db.execute("DELETE FROM platform.outbox")
-    return sold, paid
+    await let_carry("kafka", database)
+    yield sold, paid
+    await let_carry("pglog", database)
 
 
 def bus_of(secure: Kafka, database: Database, **writers: list[str]) -> KafkaBus:
