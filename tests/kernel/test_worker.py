@@ -15,7 +15,7 @@ from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.valkey import connect
 from boxoffice.kernel.wake import OUTBOX, Wake
-from tests.support.messaging import Noted, fresh_topic, working
+from tests.support.messaging import Noted, fresh_topic, noted_on, working
 from tests.support.waiting import eventually, lasting
 
 
@@ -111,14 +111,15 @@ async def test_without_valkey_messages_are_handled_all_the_same(
     nowhere = connect("unix:///nowhere/valkey.sock")
     database = await Database.connect(logins.worker, platform_role=Roles("suite").platform, wake=Wake(nowhere))
     heard: list[UUID] = []
+    kind = noted_on(fresh_topic())
 
     async def hear(tx: Tx, messages: Sequence[Received[Noted]]) -> None:
         heard.extend(message.body.about for message in messages)
 
     subject = uuid4()
-    async with working(database, directory, Service(fresh_topic(), subscriptions=[on(Noted, hear)])):
+    async with working(database, directory, Service(fresh_topic(), subscriptions=[on(kind, hear)])):
         async with database.transaction(tenant) as tx:
-            tx.publish(Noted(about=subject, text="quietly"))
+            tx.publish(kind(about=subject, text="quietly"))
         await eventually(lambda: subject in heard)
     await database.close()
     await nowhere.aclose()
