@@ -4,6 +4,7 @@
 #   make check   format, lint, types, architecture         make format   put code into the house's form
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
 #   make prove   the long proofs; SEED=7 for other ones    make bench    measure the on-sale rush (BENCH="--buyers 200")
+#   make prove-services   the distributed form: its faults, its moves, its journeys through nginx and Kafka
 #   make nemesis          let everything befall a platform on sale (MINUTES=10 SEED=7)
 #   make bench-gateway    measure what the gateway adds to an answer
 #   make bench-contention claim the same few seats a million times
@@ -18,9 +19,10 @@ NODE   := $(CURDIR)/$(VENV)/node
 NPM    := cd web && NODE_USE_SYSTEM_CA=1 PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
 ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
 WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
+SERVICES := tests/distributed tests/kafka tests/conformance/test_bus_faults.py tests/app/test_bus_chores.py
 fail    = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: help up up-services web check test prove nemesis bench bench-gateway bench-contention format lock clean
+.PHONY: help up up-services web check test prove prove-services nemesis bench bench-gateway bench-contention format lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -53,7 +55,11 @@ prove: $(VENV)/ready $(ASSETS)
 	@command -v java >/dev/null && command -v mvn >/dev/null \
 	  || $(call fail,the proofs run on Kafka too: install Java 17 and Maven as root with apt-get install default-jre-headless maven)
 	@command -v go >/dev/null || $(call fail,a proof builds stripe-mock: install Go 1.22 or later)
-	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED))
+	$(RUN) -m pytest -m prove $(if $(SEED),--hypothesis-profile=exploring --hypothesis-seed=$(SEED)) \
+	  $(addprefix --ignore=,$(SERVICES))
+
+prove-services: $(VENV)/ready $(ASSETS)
+	$(RUN) -m pytest -m prove $(SERVICES)
 	$(RUN) -m pytest tests/journeys --form services
 	$(RUN) -m pytest tests/browser/test_buying.py tests/browser/test_giving_back.py --form services
 
