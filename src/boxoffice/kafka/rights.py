@@ -1,7 +1,6 @@
 """Who may do what at the brokers: a login for each service, which writes its own topics and reads what it hears."""
 
 import asyncio
-import secrets
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from confluent_kafka.admin import (
 )
 
 from boxoffice.kafka.access import Access
+from boxoffice.kernel.bootstrap import kept_password
 
 ANSWER_SECONDS_MAX = 10.0
 ITERATIONS = 8_192
@@ -57,12 +57,7 @@ async def grant(access: Access, users: Mapping[str, Rights]) -> None:
 
 def password_of(user: str, folder: Path) -> str:
     """The one that is kept for this user, made if there is none."""
-    kept = folder / f"{user}.password"
-    if not kept.exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept.touch(mode=0o600)
-        kept.write_text(secrets.token_urlsafe(24))
-    return kept.read_text().strip()
+    return kept_password(folder / f"{user}.password")
 
 
 def _bindings(user: str, rights: Rights) -> list[AclBinding]:

@@ -91,10 +91,10 @@ def _passwords(roles: Roles, secrets_dir: Path, services: Sequence[str]) -> dict
     """The logins' passwords by their roles."""
     own = {roles.web: "web", roles.worker: "worker", roles.migrator: "migrator"}
     files = own | {roles.service(name): f"svc-{name}" for name in services}
-    return {role: _password(secrets_dir / f"database-{name}") for role, name in files.items()}
+    return {role: kept_password(secrets_dir / f"database-{name}") for role, name in files.items()}
 
 
-def _password(path: Path) -> str:
+def kept_password(path: Path) -> str:
     """The password kept in this file, made now if there is none yet; the first of two makers wins."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
