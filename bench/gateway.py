@@ -25,6 +25,7 @@ from bench.buyers import Connection
 from boxoffice.doors.identity import service_token
 from boxoffice.doors.keys import Keyring
 from boxoffice.embedded.nginx import program
+from tests.support.listening import is_open
 from tests.support.platform import free_ports
 
 SLUG, PATH = "gate", "/.well-known/jwks.json"
@@ -98,15 +99,6 @@ async def started(port: int, *command: str, environment: dict[str, str]) -> Asyn
         if process.returncode is None:
             process.terminate()
         await process.wait()
-
-
-async def is_open(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def main(arguments: argparse.Namespace) -> None:

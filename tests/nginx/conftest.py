@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.listening import listening
+from tests.support.listening import is_open, listening
 from tests.support.platform import free_ports
 from tests.support.servers import temporary_folder
 from tests.support.waiting import eventually
@@ -108,12 +108,3 @@ async def street() -> AsyncIterator[Street]:
     behind = Behind()
     async with listening(behind) as url, nginx_before(url) as (port, trust):
         yield Street(port, trust, behind)
-
-
-async def is_open(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True

@@ -6,7 +6,7 @@ Its answers are fixtures that remember nothing, so this says only that no reques
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from boxoffice.kernel.ids import uuid7
 from boxoffice.payments.provider import Charge, Repayment
 from boxoffice.payments.stripe_adapter.account import Account
 from boxoffice.payments.stripe_adapter.provider import StripeProvider
-from tests.support.listening import listening
+from tests.support.listening import is_open, listening
 from tests.support.platform import free_ports
 from tests.support.servers import temporary_folder
 from tests.support.waiting import eventually
@@ -70,19 +70,11 @@ async def peer() -> AsyncIterator[str]:
             str(program), "-http-port", str(port), "-https-port", str(https_port), stdout=asyncio.subprocess.DEVNULL
         )
         try:
-            await eventually(lambda: is_there(port), within=30)
+            await eventually(lambda: is_open(port), within=30)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
             await process.wait()
-
-
-async def is_there(port: int) -> bool:
-    with suppress(OSError):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.close()
-        return True
-    return False
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import aiohttp
 from boxoffice.app import SERVICES, WORKERS
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.embedded.up import http_status
+from tests.support.listening import is_open
 from tests.support.platform import OPERATOR, PASSWORD, Platform, free_ports
 from tests.support.servers import FLEETING, temporary_folder
 from tests.support.waiting import eventually
@@ -67,7 +68,7 @@ class ByHand(Platform):
         port = {"nginx": self.tls_port, "gateway": self.gateway_admin_port, **self.ports}[name]
 
         async def is_there() -> bool:
-            return process.returncode is not None or await (listens if name == "nginx" else is_ready)(port)
+            return process.returncode is not None or await (is_open if name == "nginx" else is_ready)(port)
 
         await eventually(is_there, within=90)
         assert process.returncode is None, self.output.read_text()
@@ -95,15 +96,6 @@ class ByHand(Platform):
 
 async def is_ready(port: int) -> bool:
     return await http_status("127.0.0.1", port, "/health/ready") == 200
-
-
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""An ASGI application behind a real socket of this machine."""
+"""Sockets of this machine: an ASGI application behind one, and whether anybody listens."""
 
 import asyncio
 import socket
@@ -25,3 +25,13 @@ async def listening(application: Any, **options: Any) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await serving
+
+
+async def is_open(port: int) -> bool:
+    """Whether somebody takes connections at this port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
