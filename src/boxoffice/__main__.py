@@ -71,7 +71,7 @@ def run(
 def roll(
     parts: Annotated[list[str] | None, typer.Argument(help="Which ones, if not all: bookings, 'gateway 2', …")] = None,
 ) -> None:
-    """Replace the processes of a running `boxoffice up` by new ones, one after the other; buyers notice nothing."""
+    """Replace the processes of a running `boxoffice up` by new ones, one after the other, while it goes on serving."""
     from boxoffice.embedded.control import roll as ask
     from boxoffice.settings import read_settings
 
