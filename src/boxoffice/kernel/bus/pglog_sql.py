@@ -22,7 +22,7 @@ HEADS = "SELECT topic, part, next_off FROM bus.partition"
 RELAY = """
     WITH carrier AS (
         SELECT FROM bus.carrier WHERE current = 'pglog' AND next IS NULL
-           AND EXISTS (SELECT FROM platform.outbox WHERE id > $2) FOR SHARE
+           AND (SELECT id FROM platform.outbox WHERE id > $2 ORDER BY id LIMIT 1) IS NOT NULL FOR SHARE
     ), head AS (
         SELECT id, topic FROM platform.outbox
          WHERE id > $2 AND EXISTS (SELECT FROM carrier)
