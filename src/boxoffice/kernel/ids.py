@@ -5,16 +5,38 @@ import time
 from datetime import datetime
 from uuid import UUID
 
-VERSION_AND_VARIANT = 0x7 << 76 | 0x2 << 62
-RANDOM = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)
+from asyncpg.pgproto import pgproto
+
+TAIL_BYTES = 10  # what follows the time: version, 12 random bits, variant, 62 random bits
+DRAWN_AT_ONCE = 256  # tails; a call of the kernel for each would cost more than all the rest
+VERSION_AND_VARIANT = int.from_bytes(bytes.fromhex("7000 8000000000000000") * DRAWN_AT_ONCE)
+RANDOM = int.from_bytes(bytes.fromhex("0fff 3fffffffffffffff") * DRAWN_AT_ONCE)
+
+_tails: list[bytes] = []
+os.register_at_fork(after_in_child=_tails.clear)  # two processes must not use the same
 
 
 def uuid7() -> UUID:
     """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    return UUID(int=milliseconds << 80 | int.from_bytes(os.urandom(10)) & RANDOM | VERSION_AND_VARIANT)
+    try:
+        tail = _tails.pop()
+    except IndexError:
+        tail = _draw_tails()
+    made: UUID = pgproto.UUID(
+        (time.time_ns() // 1_000_000).to_bytes(6) + tail
+    )  # the type that asyncpg reads and writes
+    return made
 
 
 def first_of(moment: datetime) -> UUID:
     """A UUIDv7 that none made at this moment or later sorts before."""
     return UUID(int=round(moment.timestamp() * 1000) << 80)
+
+
+def _draw_tails() -> bytes:
+    """Draw many tails at once, keep all but one, and answer that one."""
+    size = TAIL_BYTES * DRAWN_AT_ONCE
+    drawn = (int.from_bytes(os.urandom(size)) & RANDOM | VERSION_AND_VARIANT).to_bytes(size)
+    first, *others = (drawn[at : at + TAIL_BYTES] for at in range(0, size, TAIL_BYTES))
+    _tails.extend(others)
+    return first

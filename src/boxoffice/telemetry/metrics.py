@@ -40,6 +40,9 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "messages_handled": ("Messages handled, by outcome.", ("group", "outcome")),
     "timers_fired": ("Timers done, by outcome.", ("kind", "outcome")),
 }
+if getattr(values.ValueClass, "_multiprocess", False):
+    PID = os.getpid()  # none of our processes forks itself, so the kernel need not be asked at every count
+    values.ValueClass = values.MultiProcessValue(lambda: PID)  # type: ignore[no-untyped-call]
 _requests = Counter("http_server_requests", "Requests answered.", ("service", "route", "method", "code_class"))
 _durations = Histogram(
     "http_server_request_duration_seconds", "Time to answer.", ("service", "route", "method"), buckets=SECONDS

@@ -13,7 +13,7 @@ from boxoffice.kernel.errors import Conflict, Invalid
 from boxoffice.messages import Category, Seat
 from boxoffice.seating.plan import Plan
 
-REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 letters: each byte gives one, all as likely
 REFERENCE_LENGTH = 9
 HOLD_CAP = timedelta(minutes=30)
 
@@ -124,4 +124,4 @@ def extended_until(first_at: datetime, hold_seconds: int, now: datetime, expires
 
 def new_reference() -> str:
     """A reference people can read out: no letter looks like a digit; 45 random bits."""
-    return "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
+    return "".join(REFERENCE_ALPHABET[byte % 32] for byte in secrets.token_bytes(REFERENCE_LENGTH))
