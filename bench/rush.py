@@ -1,6 +1,6 @@
 """The on-sale rush: one event, many buyers at once, from the hold of two seats to CONFIRMED, against pgbench.
 
-    make bench            or: python -m bench.rush --buyers 100 --seconds 20 --form both
+    make bench            or: python -m bench.rush --buyers 200 --seconds 20 --form both
 
 The reference runs before and after the rush on the same PostgreSQL. The rush ends when every message has been handled;
 then the rows are counted: no seat may be sold twice, and every confirmed booking must own what it bought.
@@ -151,7 +151,7 @@ async def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--buyers", type=int, default=100)
+    parser.add_argument("--buyers", type=int, default=400)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--seats", type=int, default=50_000)

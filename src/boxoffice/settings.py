@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from boxoffice.startup import StartupProblem
 
 PREFIX = "BOXOFFICE_"
-FAILPOINT = r"^((before|after) (commit|send) [\w.<>]+(:[1-9][0-9]*)?)?$"  # kernel/failpoint.py
+FAILPOINT = r"^((before|after) (commit|send) [\w.<>]+(:[1-9][0-9]*)?)?$"  # failpoint.py
 
 
 def _default_data() -> Path:
@@ -19,7 +19,7 @@ def _default_data() -> Path:
 
 
 def _half_the_cores() -> int:
-    return max(1, len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) // 2)
+    return max(2, len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) // 2)
 
 
 class Settings(BaseSettings):

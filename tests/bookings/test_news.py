@@ -33,8 +33,10 @@ class Lookout:
         self._batch = Batcher(self._look)
         self._news = News(wake or office.wake, self._show, tick_seconds)
 
-    def wait(self, booking_id: UUID, owner: str = BUYER, seconds: float = LONG) -> asyncio.Task[tuple[Shown, float]]:
-        return asyncio.create_task(self._news.wait(self.office.tenant, owner, booking_id, seconds))
+    def wait(
+        self, booking_id: UUID, owner: str = BUYER, seconds: float = LONG, known: Shown | None = None
+    ) -> asyncio.Task[tuple[Shown, float]]:
+        return asyncio.create_task(self._news.wait(self.office.tenant, owner, booking_id, seconds, known))
 
     async def _show(self, tenant: Tenant, asked: tuple[str, UUID]) -> Shown:
         shown = await self._batch(tenant, asked)
@@ -56,6 +58,18 @@ async def test_who_waits_is_answered_as_soon_as_the_booking_is_confirmed(office:
     shown, waited = await asked
     assert shown.booking.saga.state == "CONFIRMED"
     assert 0 < waited < LONG
+
+
+async def test_what_happened_before_the_wait_began_is_not_missed(office: Office) -> None:
+    booking_id = await office.booked(3)
+    known = (await office.bookings.look(office.tenant, [(BUYER, booking_id)]))[0]
+    assert isinstance(known, Shown)
+    await office.paid(booking_id, amount_minor=4_500)
+
+    shown, waited = await Lookout(office).wait(booking_id, known=known)
+
+    assert shown.booking.saga.state == "CONFIRMED"
+    assert waited < LONG
 
 
 async def test_who_waits_hears_of_a_step_that_leaves_the_status_as_it_is(office: Office) -> None:

@@ -57,6 +57,20 @@ async def test_calls_that_come_while_a_batch_runs_leave_together_when_it_returns
     assert counter.batches == [[1], [2, 3, 4]]
 
 
+async def test_after_a_batch_of_several_the_next_one_grows_for_a_while() -> None:
+    counter, tenant = Counter(), some_tenant()
+    batcher = Batcher(counter.flush)
+    crowd = await ask(batcher, tenant, 1, 2)
+    await asyncio.to_thread(lambda: None)  # some time passes
+    counter.gate.set()
+    await asyncio.gather(*crowd)
+
+    late = [*await ask(batcher, tenant, 3), *await ask(batcher, tenant, 4)]
+
+    assert await asyncio.gather(*late) == [6, 8]
+    assert counter.batches == [[1, 2], [3, 4]]
+
+
 async def test_tenants_do_not_wait_for_each_other() -> None:
     counter = Counter()
     batcher = Batcher(counter.flush)

@@ -14,7 +14,8 @@ from boxoffice.doors.keys import Keyring
 from boxoffice.doors.limits import Limiter
 from boxoffice.doors.peers import Peers
 from boxoffice.gateway.exchange import ASGIApp
-from boxoffice.kernel import bootstrap, failpoint
+from boxoffice import failpoint
+from boxoffice.kernel import bootstrap
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.service import Service

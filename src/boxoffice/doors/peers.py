@@ -10,11 +10,11 @@ import msgspec
 import structlog
 from opentelemetry.trace import SpanKind
 
+from boxoffice import failpoint
 from boxoffice.doors import deadline, problem
 from boxoffice.doors.hosts import Hosts
 from boxoffice.doors.identity import SERVICE_KEYS, service_token
 from boxoffice.doors.keys import Keyring
-from boxoffice.kernel import failpoint
 from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.telemetry import traces

@@ -1,9 +1,10 @@
-"""Micro-batching: concurrent calls of one hot verb on one tenant become one set-based transaction, with no timer.
+"""Micro-batching: concurrent calls of one hot verb on one tenant become one set-based transaction.
 
-A batch leaves as soon as the one before it returned, so a lone caller never waits and a crowd shares the round trips.
+A lone caller never waits; a crowd shares the round trips, and the larger it is, the larger are the batches.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
@@ -18,7 +19,8 @@ from boxoffice.kernel.errors import Unavailable
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.telemetry import traces
 
-MOST_AT_ONCE = 64
+MOST_AT_ONCE = 256
+GATHER_SECONDS_MOST = 0.05  # after a batch of several: as long as it took, at most so long, the next one grows
 MOST_WAITING = 4_000
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -70,7 +72,10 @@ class Batcher(Generic[Request, Result]):
         try:
             while queue:
                 batch = [queue.popleft() for _ in range(min(len(queue), self._most_at_once))]
+                began = time.perf_counter()
                 await self._serve(tenant, batch)
+                if len(batch) > 1:
+                    await asyncio.sleep(min(time.perf_counter() - began, GATHER_SECONDS_MOST))
         finally:  # cut off in the middle: nobody waits for ever for an answer that will not come
             del self._waiting[tenant.id]
             for call in (*batch, *queue):

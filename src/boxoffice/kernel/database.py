@@ -11,7 +11,8 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from boxoffice.kernel import failpoint, outbox, timers
+from boxoffice import failpoint
+from boxoffice.kernel import outbox, timers
 from boxoffice.kernel.bulkhead import Bulkhead
 from boxoffice.kernel.errors import Refusal, Unavailable
 from boxoffice.kernel.message import Envelope, Message

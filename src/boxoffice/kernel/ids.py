@@ -18,25 +18,14 @@ os.register_at_fork(after_in_child=_tails.clear)  # two processes must not use t
 
 def uuid7() -> UUID:
     """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
-    try:
-        tail = _tails.pop()
-    except IndexError:
-        tail = _draw_tails()
-    made: UUID = pgproto.UUID(
-        (time.time_ns() // 1_000_000).to_bytes(6) + tail
-    )  # the type that asyncpg reads and writes
+    if not _tails:
+        size = TAIL_BYTES * DRAWN_AT_ONCE
+        drawn = (int.from_bytes(os.urandom(size)) & RANDOM | VERSION_AND_VARIANT).to_bytes(size)
+        _tails.extend(drawn[at : at + TAIL_BYTES] for at in range(0, size, TAIL_BYTES))
+    made: UUID = pgproto.UUID((time.time_ns() // 1_000_000).to_bytes(6) + _tails.pop())  # the type that asyncpg reads
     return made
 
 
 def first_of(moment: datetime) -> UUID:
     """A UUIDv7 that none made at this moment or later sorts before."""
     return UUID(int=round(moment.timestamp() * 1000) << 80)
-
-
-def _draw_tails() -> bytes:
-    """Draw many tails at once, keep all but one, and answer that one."""
-    size = TAIL_BYTES * DRAWN_AT_ONCE
-    drawn = (int.from_bytes(os.urandom(size)) & RANDOM | VERSION_AND_VARIANT).to_bytes(size)
-    first, *others = (drawn[at : at + TAIL_BYTES] for at in range(0, size, TAIL_BYTES))
-    _tails.extend(others)
-    return first

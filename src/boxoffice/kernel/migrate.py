@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
-from boxoffice.kernel import failpoint
+from boxoffice import failpoint
 from boxoffice.kernel.bootstrap import Logins, bootstrap, connect, database_of
 from boxoffice.kernel.roles import SCHEMA_PREFIX, Roles, schema_of
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import structlog
 
-from boxoffice.kernel import failpoint
+from boxoffice import failpoint
 
 OUTBOX, TIMERS, LOG = "outbox", "timers", "log"
 COALESCE_SECONDS = 0.002
 RECONNECT_SECONDS = 1.0
+ECHOES = 4_096  # rings that are remembered, the latest
 SILENCE_SECONDS = 30.0  # after so long without a ring we listen anew: a server that has gone does not always say so
 log = structlog.get_logger("wake")
 
@@ -33,6 +34,7 @@ class Wake:
         self.hushed = False
         self._bells: dict[str, asyncio.Event] = {}
         self._passing: dict[str, set[asyncio.Event]] = {}
+        self._echo: dict[str, None] = {}
         self._to_send: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
 
@@ -42,8 +44,13 @@ class Wake:
 
     @contextlib.contextmanager
     def passing_bell(self, what: str) -> Iterator[asyncio.Event]:
-        """A bell of one's own for something that is waited for a while only, by any number of others too."""
+        """A bell of one's own for something that is waited for a while only, by any number of others too.
+
+        It rings at once when it was rung a moment ago: what is waited for may come before whoever waits.
+        """
         bell = asyncio.Event()
+        if what in self._echo:
+            bell.set()
         waiting = self._passing.setdefault(what, set())
         waiting.add(bell)
         try:
@@ -75,6 +82,9 @@ class Wake:
             bell.set()
         for bell in self._passing.get(what, ()):
             bell.set()
+        self._echo[what] = None
+        if len(self._echo) > ECHOES:
+            del self._echo[next(iter(self._echo))]
 
     async def _send(self) -> None:
         """One PUBLISH carries all rings of a couple of milliseconds."""

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import aiosmtplib
 
-from boxoffice.kernel import failpoint
+from boxoffice import failpoint
 
 TIMEOUT_SECONDS = 30.0
 PERMANENT = 500

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from boxoffice.kernel import failpoint
+from boxoffice import failpoint
 from boxoffice.kernel.database import Database, Tx
 from boxoffice.kernel.tenancy import Tenant
 from boxoffice.kernel.timers import Due

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import structlog
 
-from boxoffice.kernel import failpoint
+from boxoffice import failpoint
 from boxoffice.kernel.errors import Refusal
 from boxoffice.kernel.tenancy import Directory
 from boxoffice.payments.bank import Delivery

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
-from boxoffice.kernel import failpoint
+from boxoffice import failpoint
 from boxoffice.kernel.errors import Conflict
 from boxoffice.kernel.valkey import Breaker
 

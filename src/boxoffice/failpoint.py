@@ -17,7 +17,7 @@ import structlog
 Moment = Literal["before commit", "after commit", "before send", "after send"]
 
 KILLED = 137  # what a shell says of a process that was killed with -9
-UNSEEN = {"boxoffice.kernel.failpoint", "boxoffice.kernel.database"}  # every commit passes through these
+UNSEEN = {"boxoffice.failpoint", "boxoffice.kernel.database"}  # every commit passes through these
 DOOR = "boxoffice.doors.http"  # what is behind it asked for something else
 GENERAL = ("kernel.", "doors.")  # do the work of whoever called them
 log = structlog.get_logger("failpoint")
