@@ -7,6 +7,7 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
+from boxoffice import failpoint
 from boxoffice.app.services import PROCESSES, SERVICES, build, keys_of
 from boxoffice.doors import http
 from boxoffice.doors.identity import SERVICE_KEYS, Verifier
@@ -14,7 +15,6 @@ from boxoffice.doors.keys import Keyring
 from boxoffice.doors.limits import Limiter
 from boxoffice.doors.peers import Peers
 from boxoffice.gateway.exchange import ASGIApp
-from boxoffice import failpoint
 from boxoffice.kernel import bootstrap
 from boxoffice.kernel.database import Database
 from boxoffice.kernel.roles import Roles
