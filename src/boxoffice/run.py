@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ DRAIN_SECONDS = 20
 BACKLOG = 2048
 READY_POLL_SECONDS = 0.05
 LET_IN_SECONDS = 0.2
+OPEN_FILES_MOST = 65_536  # each buyer who waits for an answer is one, in a gateway two
 # Hundreds of requests in flight are garbage to nobody: young objects are looked through less often than by default.
 GARBAGE_THRESHOLDS = (20_000, 20, 20)
 WORKER = "-worker"  # payments-worker: what the worker does for payments
@@ -79,7 +81,17 @@ def run(settings: Settings, names: Sequence[str], given: Given) -> None:
             "set BOXOFFICE_DATABASE_URL and BOXOFFICE_VALKEY_URL to the servers, or let `boxoffice up` start all"
         )
     logs.configure(" ".join(names), settings.log_format)
+    allow_open_files()
     uvloop.run(_run(settings, roles, given))
+
+
+def allow_open_files() -> None:
+    """As many as we are let: the 1,024 that a shell gives are fewer than the buyers at the start of a sale."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MOST if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MOST)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # some systems have a limit of their own below the hard one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _run(settings: Settings, roles: Roles, given: Given) -> None:

@@ -29,7 +29,9 @@ SILENCE_SECONDS = 60.0  # between two parts of a body
 # Idle connections are dropped before a leaving instance closes them (entrance.NOTICE_SECONDS): no request is sent
 # down a connection at the moment it is closed.
 IDLE_SECONDS = 0.7
-IN_FLIGHT_MAX = 400  # per service: a slow one must not hold all that this process can hold
+# Per service: a slow one must not hold all that this process can hold. Buyers who wait for news are in flight all the
+# while, so it is the crowd that one gateway serves.
+IN_FLIGHT_MAX = 4_000
 PROBE_SECONDS = 0.25
 PASS = "service-token"  # noqa: S105 -- a header's name
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
