@@ -71,7 +71,7 @@ def _records(kafka: Access) -> list[tuple[Any, ...]]:
         consumer.assign(partitions)
         rows: list[tuple[Any, ...]] = []
         while len(rows) < left:
-            for record in consumer.consume(500, READ_SECONDS_MAX):
+            for record in consumer.consume(min(500, left - len(rows)), READ_SECONDS_MAX):  # it waits for so many
                 message = wire.envelope(record)
                 rows.append(
                     (message.topic, message.id, message.tenant_id, message.key, message.type,

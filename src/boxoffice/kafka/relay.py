@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from boxoffice import failpoint
 from boxoffice.kafka import wire
 from boxoffice.kafka.access import Access
 from boxoffice.kernel import leases, outbox
@@ -93,12 +94,13 @@ class Relay:
 
     async def _send(self, rows: Sequence[Any]) -> list[int]:
         """The ids of the rows that the brokers confirmed; the lease is renewed meanwhile, for this may take long."""
-        sending = asyncio.ensure_future(self._sender.send([(row["id"], _envelope(row)) for row in rows]))
-        while not sending.done():
-            await asyncio.wait([sending], timeout=self._lease.total_seconds() / 4)
-            if not sending.done():
-                await self._renew()
-        return sending.result()
+        with failpoint.around_send():
+            sending = asyncio.ensure_future(self._sender.send([(row["id"], _envelope(row)) for row in rows]))
+            while not sending.done():
+                await asyncio.wait([sending], timeout=self._lease.total_seconds() / 4)
+                if not sending.done():
+                    await self._renew()
+            return sending.result()
 
 
 class Sender:

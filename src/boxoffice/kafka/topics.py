@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from boxoffice.kafka.access import Access
 from boxoffice.kernel.bus.port import DEAD_SUFFIX
@@ -18,12 +18,13 @@ from boxoffice.kernel.bus.port import DEAD_SUFFIX
 Partition = tuple[str, int]
 
 K = TypeVar("K")
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 ANSWER_SECONDS_MAX = 10.0
 DAY_MS = 86_400_000
-# What a client knows of who leads can be of before a crash; it keeps it for ever, and a new client asks anew.
-OUTDATED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH}
-ELECTING = OUTDATED | {
+ELECTING = {
+    KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
 }  # fmt: skip
@@ -120,21 +121,17 @@ class Topics:
 
     async def lag(self, group: str, topics: Collection[str]) -> dict[Partition, int]:
         partitions = await self.partitions(topics)
-        first = await self._offsets(partitions, OffsetSpec.earliest())
         committed = await self._committed(group, partitions)
-        ends = await self._offsets(partitions, OffsetSpec.latest())
-        return {p: ends[p] - max(committed.get(p, 0), first[p]) for p in partitions}
+        reach = await self._as_reader(_reach, partitions)
+        return {p: end - max(committed.get(p, 0), first) for p, (first, end) in reach.items()}
 
     async def offset_of(self, topic: str, part: int, to: int | datetime) -> int:
         """An offset that exists: the one given, brought within the log, or that of the first message of a time."""
-        key = (topic, part)
-        first = await self._offsets([key], OffsetSpec.earliest())
-        ends = await self._offsets([key], OffsetSpec.latest())
+        first, end = (await self._as_reader(_reach, [(topic, part)]))[topic, part]
         if isinstance(to, datetime):
-            moment = OffsetSpec.for_timestamp(int(to.timestamp() * 1000))
-            found = (await self._offsets([key], moment))[key]
-            to = ends[key] if found < 0 else found
-        return max(first[key], min(ends[key], to))
+            found = await self._as_reader(_first_since, TopicPartition(topic, part, int(to.timestamp() * 1000)))
+            to = end if found < 0 else found
+        return max(first, min(end, to))
 
     async def move(self, group: str, offsets: Mapping[Partition, int]) -> bool:
         """Set the positions of a group without members; false when it has some."""
@@ -149,13 +146,28 @@ class Topics:
             raise
         return all(each.error is None for each in answer[group].topic_partitions)
 
-    async def _offsets(self, partitions: Sequence[Partition], spec: OffsetSpec) -> dict[Partition, int]:
-        if not partitions:
-            return {}
-        answers = await self._ask(
-            AdminClient.list_offsets, {TopicPartition(*partition): spec for partition in partitions}
-        )
-        return {(asked.topic, asked.partition): answer.offset for asked, answer in answers.items()}
+    async def _as_reader(self, question: Callable[[Consumer, Q], A], asked: Q) -> A:
+        """What a consumer of no group is answered; asked again, by a new one, while leaders are being elected.
+
+        An admin could ask it too, but now and then waits three seconds for nothing (librdkafka 2.16), and one from
+        before a crash of the brokers knows leaders of before for ever.
+        """
+
+        def ask() -> A:
+            consumer = Consumer(self._access.client() | {"group.id": "boxoffice"})
+            try:
+                return question(consumer, asked)
+            finally:
+                consumer.close()
+
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while True:
+            try:
+                return await asyncio.to_thread(ask)
+            except KafkaException as fault:
+                if fault.args[0].code() not in ELECTING or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.1)
 
     async def _committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, int]:
         if not partitions:
@@ -183,8 +195,6 @@ class Topics:
             if not faults:
                 return dict(zip(asked, answers, strict=True))
             codes = {each.args[0].code() if isinstance(each, KafkaException) else None for each in faults}
-            if codes & OUTDATED:
-                self._admin = None
             if not codes <= ELECTING or time.monotonic() > deadline:
                 raise faults[0]
             await asyncio.sleep(0.1)
@@ -217,6 +227,21 @@ class Topics:
             raise
         self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
         return len(found.brokers)
+
+
+def _reach(consumer: Consumer, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+    """The first offset of each partition, and the one its next message will have."""
+    reach = {}
+    for partition in partitions:
+        first, end = consumer.get_watermark_offsets(TopicPartition(*partition), ANSWER_SECONDS_MAX)
+        reach[partition] = (first, end)
+    return reach
+
+
+def _first_since(consumer: Consumer, moment: TopicPartition) -> int:
+    """The offset of the first message since a time (the offset of `moment`, in milliseconds); -1 when there is none."""
+    found: int = consumer.offsets_for_times([moment], ANSWER_SECONDS_MAX)[0].offset
+    return found
 
 
 def _judge(error: KafkaError, topic: str) -> None:
