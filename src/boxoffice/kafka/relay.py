@@ -140,8 +140,11 @@ class Sender:
             if producer.flush(DELIVERY_SECONDS_MAX):
                 producer.purge(blocking=False)
                 producer.flush(1.0)
-        except (KafkaException, SystemError) as fault:  # the latter, by the former, when the producer can go on no more
-            self.trouble = str(fault.__cause__ or fault)
+        except KafkaException as fault:
+            self.trouble = str(fault)
+            self._producer = None
+        except SystemError as fault:  # when the producer can go on no more; it does not always say why, but has told us
+            self.trouble = str(fault.__cause__ or self.trouble or fault)
             self._producer = None
         return delivered
 

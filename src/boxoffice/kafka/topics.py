@@ -120,16 +120,13 @@ class Topics:
         }
 
     async def lag(self, group: str, topics: Collection[str]) -> dict[Partition, int]:
-        partitions = await self.partitions(topics)
-        committed = await self._committed(group, partitions)
-        reach = await self._as_reader(_reach, partitions)
-        return {p: end - max(committed.get(p, 0), first) for p, (first, end) in reach.items()}
+        return await self._as_reader(group, _lag, await self.partitions(topics))
 
     async def offset_of(self, topic: str, part: int, to: int | datetime) -> int:
         """An offset that exists: the one given, brought within the log, or that of the first message of a time."""
-        first, end = (await self._as_reader(_reach, [(topic, part)]))[topic, part]
+        first, end = await self._as_reader("", _reach, TopicPartition(topic, part))
         if isinstance(to, datetime):
-            found = await self._as_reader(_first_since, TopicPartition(topic, part, int(to.timestamp() * 1000)))
+            found = await self._as_reader("", _first_since, TopicPartition(topic, part, int(to.timestamp() * 1000)))
             to = end if found < 0 else found
         return max(first, min(end, to))
 
@@ -146,19 +143,19 @@ class Topics:
             raise
         return all(each.error is None for each in answer[group].topic_partitions)
 
-    async def _as_reader(self, question: Callable[[Consumer, Q], A], asked: Q) -> A:
-        """What a consumer of no group is answered; asked again, by a new one, while leaders are being elected.
+    async def _as_reader(self, group: str, question: Callable[[Consumer, Q], A], asked: Q) -> A:
+        """What a reader is answered; asked again, by a new one, while leaders and coordinators are being elected.
 
-        An admin could ask it too, but now and then waits three seconds for nothing (librdkafka 2.16), and one from
-        before a crash of the brokers knows leaders of before for ever.
+        An admin could ask it too, but now and then waits three seconds for nothing (confluent-kafka 2.16), and one from
+        before a crash of the brokers asks those who led then for ever.
         """
 
         def ask() -> A:
-            consumer = Consumer(self._access.client() | {"group.id": "boxoffice"})
+            reader = Consumer(self._access.client() | {"group.id": group or "boxoffice"})
             try:
-                return question(consumer, asked)
+                return question(reader, asked)
             finally:
-                consumer.close()
+                reader.close()
 
         deadline = time.monotonic() + ANSWER_SECONDS_MAX
         while True:
@@ -168,21 +165,6 @@ class Topics:
                 if fault.args[0].code() not in ELECTING or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(0.1)
-
-    async def _committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        if not partitions:
-            return {}
-        wanted = [TopicPartition(*partition) for partition in partitions]
-        await self._meet_coordinator(group)
-        try:
-            answer = await self._ask(
-                AdminClient.list_consumer_group_offsets, [ConsumerGroupTopicPartitions(group, wanted)]
-            )
-        except KafkaException as fault:
-            if fault.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
-        return {(p.topic, p.partition): p.offset for p in answer[group].topic_partitions if p.offset >= 0}
 
     async def _ask(self, call: Callable[..., Mapping[K, Future[Any]]], request: object) -> dict[K, Any]:
         """The answers to one request; asked again while leaders are being elected."""
@@ -229,18 +211,25 @@ class Topics:
         return len(found.brokers)
 
 
-def _reach(consumer: Consumer, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
-    """The first offset of each partition, and the one its next message will have."""
-    reach = {}
-    for partition in partitions:
-        first, end = consumer.get_watermark_offsets(TopicPartition(*partition), ANSWER_SECONDS_MAX)
-        reach[partition] = (first, end)
-    return reach
+def _lag(reader: Consumer, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    """How many messages of each partition the reader's group has still to read."""
+    positions = reader.committed([TopicPartition(*partition) for partition in partitions], ANSWER_SECONDS_MAX)
+    lag = {}
+    for position in positions:
+        first, end = _reach(reader, position)
+        lag[position.topic, position.partition] = end - max(position.offset, first)  # below 0: it has committed none
+    return lag
 
 
-def _first_since(consumer: Consumer, moment: TopicPartition) -> int:
+def _reach(reader: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """The first offset of a partition, and the one its next message will have."""
+    first, end = reader.get_watermark_offsets(partition, ANSWER_SECONDS_MAX)
+    return first, end
+
+
+def _first_since(reader: Consumer, moment: TopicPartition) -> int:
     """The offset of the first message since a time (the offset of `moment`, in milliseconds); -1 when there is none."""
-    found: int = consumer.offsets_for_times([moment], ANSWER_SECONDS_MAX)[0].offset
+    found: int = reader.offsets_for_times([moment], ANSWER_SECONDS_MAX)[0].offset
     return found
 
 
