@@ -34,6 +34,7 @@ EMAIL = r"^[^@\s\"'<>(),;:\\]{1,64}@[^@\s\"'<>(),;:\\]{1,189}\.[^@\s\"'<>(),;:\\
 BINARY = "application/octet-stream"
 PRIVATE = {"Cache-Control": "no-store"}
 KEYED_HOLDS_AT_ONCE = 4
+GUESTS_AT_ONCE = 100  # the most that auth makes for one question
 
 
 class HoldRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +96,7 @@ class Api:
         self._ticketing = ticketing
         self._hold_secret = hold_secret
         self._fingerprint_secret = fingerprint_secret
-        self._guest: Batcher[None, Minted] = Batcher(self._mint)
+        self._guest: Batcher[None, Minted] = Batcher(self._mint, GUESTS_AT_ONCE)
         self._few = asyncio.Semaphore(KEYED_HOLDS_AT_ONCE)
 
     # ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────

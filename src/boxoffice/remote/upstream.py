@@ -33,6 +33,7 @@ IDLE_SECONDS = 0.7
 # while, so it is the crowd that one gateway serves.
 IN_FLIGHT_MAX = 4_000
 PROBE_SECONDS = 0.25
+WHOLE_BYTES = 64 * 1024  # an answer shorter than this is passed on in one piece
 PASS = "service-token"  # noqa: S105 -- a header's name
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 HOP_BY_HOP = frozenset({
@@ -187,12 +188,14 @@ class Upstream:
                     data=body.data(), allow_redirects=False,
                 )  # fmt: skip
             self._judge(instance, answering)
+            whole = await answering.read() if (answering.content_length or WHOLE_BYTES) < WHOLE_BYTES else None
             started = True
             headers = [(name.lower(), value) for name, value in answering.raw_headers if name.lower() not in HOP_BY_HOP]
             await send({"type": "http.response.start", "status": answering.status, "headers": headers})
-            async for part in answering.content.iter_any():
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if whole is None:
+                async for part in answering.content.iter_any():
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
             return answering.status
         except (aiohttp.ClientError, TimeoutError) as fault:
             if started:  # nothing can be taken back: the client's connection is cut
