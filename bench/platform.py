@@ -56,7 +56,7 @@ class Platform:
         return str(tokens["access_token"])
 
     def cpu_seconds(self) -> dict[str, float]:
-        """CPU time so far by kind of process: web and worker, or nginx and each role; postgres, valkey."""
+        """CPU time so far by kind of process: web and worker, or nginx, Kafka and each role; postgres, valkey."""
         return {kind: sum(_cpu_seconds(pid) for pid in pids) for kind, pids in self._pids().items()}
 
     def _pids(self) -> dict[str, list[int]]:
@@ -67,6 +67,8 @@ class Platform:
                 found.setdefault(words[words.index("run") + 1], []).append(pid)
             elif words[0].startswith("nginx:"):
                 found.setdefault("nginx", []).append(pid)
+            elif words[0].endswith("java"):
+                found.setdefault("kafka", []).append(pid)
         for server in (self.servers.postgres, self.servers.valkey):
             kind = "postgres" if server is self.servers.postgres else "valkey"
             if server.pid is not None:
