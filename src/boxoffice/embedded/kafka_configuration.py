@@ -106,8 +106,10 @@ def _secured(secrets: Path, admin: str) -> dict[str, object]:
 
 
 def random_id() -> str:
-    """A UUID as Kafka writes it."""
-    return base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    """A UUID as Kafka writes it: none that begins with a hyphen, which its tools take for an option."""
+    while (made := base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
 
 
 def write_secrets(folder: Path, admin: str, shown: Certificates) -> None:
