@@ -215,7 +215,7 @@ def _lag(reader: Consumer, partitions: Sequence[Partition]) -> dict[Partition, i
     """How many messages of each partition the reader's group has still to read."""
     positions = reader.committed([TopicPartition(*partition) for partition in partitions], ANSWER_SECONDS_MAX)
     lag = {}
-    for position in positions:
+    for position in map(_sound, positions):
         first, end = _reach(reader, position)
         lag[position.topic, position.partition] = end - max(position.offset, first)  # below 0: it has committed none
     return lag
@@ -223,14 +223,23 @@ def _lag(reader: Consumer, partitions: Sequence[Partition]) -> dict[Partition, i
 
 def _reach(reader: Consumer, partition: TopicPartition) -> tuple[int, int]:
     """The first offset of a partition, and the one its next message will have."""
-    first, end = reader.get_watermark_offsets(partition, ANSWER_SECONDS_MAX)
-    return first, end
+    reach: tuple[int, int] | None = reader.get_watermark_offsets(partition, ANSWER_SECONDS_MAX)
+    if reach is None:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"where {partition.topic} ends was not told in time"))
+    return reach
 
 
 def _first_since(reader: Consumer, moment: TopicPartition) -> int:
     """The offset of the first message since a time (the offset of `moment`, in milliseconds); -1 when there is none."""
-    found: int = reader.offsets_for_times([moment], ANSWER_SECONDS_MAX)[0].offset
+    found: int = _sound(reader.offsets_for_times([moment], ANSWER_SECONDS_MAX)[0]).offset
     return found
+
+
+def _sound(answer: TopicPartition) -> TopicPartition:
+    """The answer for one partition, which has its own fault; without a look at it the offset says nothing."""
+    if answer.error is not None:
+        raise KafkaException(answer.error)
+    return answer
 
 
 def _judge(error: KafkaError, topic: str) -> None:
