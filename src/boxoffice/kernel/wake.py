@@ -13,7 +13,7 @@ from boxoffice import failpoint
 OUTBOX, TIMERS, LOG = "outbox", "timers", "log"
 COALESCE_SECONDS = 0.002
 RECONNECT_SECONDS = 1.0
-ECHOES = 4_096  # rings that are remembered, the latest
+ECHOES = 4_096  # the latest rings, which are remembered
 SILENCE_SECONDS = 30.0  # after so long without a ring we listen anew: a server that has gone does not always say so
 log = structlog.get_logger("wake")
 
@@ -46,7 +46,7 @@ class Wake:
     def passing_bell(self, what: str) -> Iterator[asyncio.Event]:
         """A bell of one's own for something that is waited for a while only, by any number of others too.
 
-        It rings at once when it was rung a moment ago: what is waited for may come before whoever waits.
+        It rings at once when it is among the latest that rang: what is waited for may come before whoever waits.
         """
         bell = asyncio.Event()
         if what in self._echo:
@@ -82,6 +82,7 @@ class Wake:
             bell.set()
         for bell in self._passing.get(what, ()):
             bell.set()
+        self._echo.pop(what, None)
         self._echo[what] = None
         if len(self._echo) > ECHOES:
             del self._echo[next(iter(self._echo))]
