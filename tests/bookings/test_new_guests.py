@@ -1,15 +1,28 @@
 """Who comes without a name gets one from auth, which makes so many at once and no more."""
 
-import msgspec
-import pytest
+import asyncio
+from typing import Any
 
-from boxoffice.auth.api import GuestsWanted
 from boxoffice.bookings.api import GUESTS_AT_ONCE
+from tests.bookings.till import Till
 
 
-def test_as_many_guests_are_asked_for_at_once_as_auth_makes() -> None:
-    asked = msgspec.convert({"count": GUESTS_AT_ONCE}, GuestsWanted)
+async def test_however_many_strangers_come_auth_makes_all_that_it_is_asked_for(till: Till) -> None:
+    auth, answers = till.shop.apps["auth"], []
 
-    assert asked.count == GUESTS_AT_ONCE
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"count": GUESTS_AT_ONCE + 1}, GuestsWanted)
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def heard(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+            await send(message)
+
+        await auth(scope, receive, heard)
+
+    till.shop.apps["auth"] = watched
+
+    asked = [till.shop.ask("POST", till.path("holds"), {"seats": [n % 20]}) for n in range(GUESTS_AT_ONCE + 20)]
+    held = await asyncio.gather(*asked)
+
+    assert sum(answer.status == 201 for answer in held) == 20
+    assert set(answers) == {201}
+    assert len(answers) < 20
