@@ -225,6 +225,20 @@ async def test_an_idempotent_call_is_made_again_and_another_is_not() -> None:
     assert heard == ["PUT"] * 4 + ["POST"] * 2 + ["POST"]  # the HTTP client itself makes a PUT twice
 
 
+async def test_a_short_answer_that_breaks_off_is_asked_for_again(backend: Backend) -> None:
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of")
+        writer.close()
+
+    async with mute(break_off) as broken, listening(backend) as url, session() as http:
+        upstream = Upstream("events", http, Written({"events": [broken, address(url)]}), str)
+
+        got = [await ask(upstream, "GET", "/200") for _ in range(4)]
+
+    assert [(each.status, each.content) for each in got] == [(200, b"/200")] * 4
+
+
 async def test_a_service_that_does_not_answer_is_left_alone_and_tried_again(nowhere: Address) -> None:
     async with session() as http:
         upstream = Upstream("events", http, Written({"events": [nowhere]}), str)
