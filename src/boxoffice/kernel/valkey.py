@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError
@@ -22,15 +22,20 @@ log = structlog.get_logger("valkey")
 
 
 def connect(url: str) -> Redis:
-    """A client that gives up after half a second and once tries a connection that had gone stale again."""
-    return Redis.from_url(
+    """A client that gives up after half a second and once tries a connection that had gone stale again.
+
+    A crowd waits for its connections: that all are in use is no sign that Valkey is lost.
+    """
+    pool = BlockingConnectionPool.from_url(
         url,
+        timeout=ANSWER_SECONDS,
         socket_timeout=ANSWER_SECONDS,
         socket_connect_timeout=ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 1, (ConnectionError,)),  # but who does not answer is not asked again
         max_connections=CONNECTIONS_MAX,
         health_check_interval=0,
     )
+    return Redis.from_pool(pool)  # and closes it
 
 
 class Lost(Exception):
