@@ -9,11 +9,13 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 import uvloop
 
 from boxoffice import app
+from boxoffice.doors.listening import Listener
 from boxoffice.doors.sockets import MESSAGE_BYTES
 from boxoffice.gateway.protocol import EdgeProtocol
 from boxoffice.kernel.worker import State
@@ -189,11 +191,20 @@ def _served(settings: Settings, role: str, checks: Mapping[str, Check]) -> app.S
 
 
 class WebServer(uvicorn.Server):
-    """Leaves the signals to `run`, which may have a worker to stop as well."""
+    """Takes connections in crowds, and leaves the signals to `run`, which may have a worker to stop as well."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self.servers = [Listener(each, self._protocol) for each in sockets or ()]  # type: ignore[misc]  # see Listener
+
+    def _protocol(self) -> asyncio.Protocol:
+        speaks: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = speaks(self.config, self.server_state, self.lifespan.state)
+        return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections; whoever has just been let in may still say what he came for."""
