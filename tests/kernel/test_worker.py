@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from boxoffice.embedded.servers import EmbeddedServers
@@ -13,8 +14,9 @@ from boxoffice.kernel.migrate import Logins
 from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.service import Service, on
 from boxoffice.kernel.tenancy import Directory, Tenant
+from boxoffice.kernel.timers import Timer
 from boxoffice.kernel.valkey import connect
-from boxoffice.kernel.wake import OUTBOX, Wake
+from boxoffice.kernel.wake import OUTBOX, Wake, timers_of
 from tests.support.messaging import Noted, fresh_topic, noted_on, working
 from tests.support.waiting import eventually, lasting
 
@@ -103,6 +105,25 @@ async def test_a_commit_in_one_process_rings_in_another(
         await asyncio.wait_for(hearing, 10)
         await here.aclose()
         await there.aclose()
+
+
+async def test_timers_due_at_once_wake_only_who_works_on_their_kind(logins: Logins, tenant: Tenant) -> None:
+    wake, id, mine, another = Wake(), uuid4(), fresh_topic(), fresh_topic()
+    concerned, unconcerned = wake.bell(timers_of(mine), timers_of(fresh_topic())), wake.bell(timers_of(another))
+    database = await Database.connect(
+        logins.web, platform_role=Roles("suite").platform, pool_size=1, reserve_size=1, wake=wake
+    )
+
+    async with database.transaction(tenant) as tx:
+        tx.later(Timer(id=id, kind=mine, at=tx.now))
+        tx.later(Timer(id=id, kind=another, at=tx.now + timedelta(hours=1)))
+
+    assert concerned.is_set()
+    assert not unconcerned.is_set()
+    async with database.transaction(tenant) as tx:
+        tx.forget(id, mine)
+        tx.forget(id, another)
+    await database.close()
 
 
 async def test_without_valkey_messages_are_handled_all_the_same(

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from boxoffice.doors.hosts import PLATFORM, Hosts
@@ -23,6 +24,7 @@ STRIPPED = frozenset({
     b"service-token", b"x-deadline-ms",
 })  # fmt: skip
 STRIPPED_STARTS = (b"x-forwarded-", b"x-user-", b"x-tenant-")
+LONGEST_ADDRESS = 64  # IPv6 with a zone
 HOST = re.compile(r"^[a-z0-9.-]{1,254}(?::\d{1,5})?$")
 
 
@@ -194,15 +196,19 @@ def _peer(exchange: Exchange) -> str:
 
 
 def _is_address(text: str) -> bool:
+    return len(text) <= LONGEST_ADDRESS and _address(text) is not None
+
+
+@lru_cache(4_096)
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(text)
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _is_proxy(text: str, gate: Gate) -> bool:
-    return _is_address(text) and any(ip_address(text) in network for network in gate.proxies)
+    return _is_address(text) and any(_address(text) in network for network in gate.proxies)
 
 
 def _network(client: str) -> str:

@@ -17,7 +17,7 @@ from boxoffice.kernel.bulkhead import Bulkhead
 from boxoffice.kernel.errors import Refusal, Unavailable
 from boxoffice.kernel.message import Envelope, Message
 from boxoffice.kernel.tenancy import Tenant
-from boxoffice.kernel.wake import OUTBOX, TIMERS, Wake
+from boxoffice.kernel.wake import OUTBOX, Wake, timers_of
 from boxoffice.telemetry import traces
 
 CONNECT_SECONDS = 10.0  # at the start; later a connection that is not made within ACQUIRE_SECONDS is given up
@@ -109,8 +109,7 @@ class Tx:
             await timers.forget(self.db, self._forgotten)
         if self._timers:
             await timers.arm(self, self._timers)
-            if any(timer.at <= self.now + SOON for timer in self._timers):
-                self.rings.add(TIMERS)
+            self.rings |= {timers_of(timer.kind) for timer in self._timers if timer.at <= self.now + SOON}
         if self._messages:
             await outbox.write(self.db, self._messages)
             self.rings.add(OUTBOX)

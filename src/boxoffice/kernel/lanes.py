@@ -16,7 +16,7 @@ from boxoffice.kernel.retries import Policy
 from boxoffice.kernel.service import Sender, Service, TimerHandler
 from boxoffice.kernel.tenancy import Directory, Tenant
 from boxoffice.kernel.timers import Due
-from boxoffice.kernel.wake import TIMERS, rest
+from boxoffice.kernel.wake import rest, timers_of
 from boxoffice.telemetry import metrics, traces
 
 CLAIM_TIMERS = 200
@@ -61,7 +61,7 @@ class Lanes:
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """One query tells which lanes have work; claims on work in hand are renewed."""
-        bell = self._database.wake.bell(TIMERS)
+        bell = self._database.wake.bell(*map(timers_of, self._lanes))
         loop = asyncio.get_running_loop()
         renew_at = loop.time()
         while not stop.is_set() and self._lanes:

@@ -10,7 +10,7 @@ import structlog
 
 from boxoffice import failpoint
 
-OUTBOX, TIMERS, LOG = "outbox", "timers", "log"
+OUTBOX, LOG = "outbox", "log"
 COALESCE_SECONDS = 0.002
 RECONNECT_SECONDS = 1.0
 ECHOES = 4_096  # the latest rings, which are remembered
@@ -38,9 +38,11 @@ class Wake:
         self._to_send: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
 
-    def bell(self, what: str) -> asyncio.Event:
-        """The event that is set when there is something new; who waits for it clears it."""
-        return self._bells.setdefault(what, asyncio.Event())
+    def bell(self, *names: str) -> asyncio.Event:
+        """The event that is set when there is something new of any of these; who waits for it clears it."""
+        bell = next((self._bells[what] for what in names if what in self._bells), asyncio.Event())
+        self._bells |= dict.fromkeys(names, bell)
+        return bell
 
     @contextlib.contextmanager
     def passing_bell(self, what: str) -> Iterator[asyncio.Event]:
@@ -124,6 +126,11 @@ class Wake:
                         self._sound(what)
         finally:
             await subscription.aclose()
+
+
+def timers_of(kind: str) -> str:
+    """What rings when timers of this kind fall due at once: only who works on them shall wake up."""
+    return f"timers:{kind}"
 
 
 async def rest(bell: asyncio.Event, seconds: float) -> None:

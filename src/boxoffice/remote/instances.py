@@ -39,14 +39,16 @@ class Instances:
         self._on_away = on_away
         self._clock = clock
         self._known: dict[Address, Instance] = {}
+        self._listed: tuple[Address, ...] = ()
         self._taken = 0
 
     def choose(self, tried: Collection[Address] = ()) -> Instance | None:
         """The least busy healthy instance that was not tried yet; if none is healthy, any; None when all were tried."""
-        left = [each for each in self._all() if each.address not in tried]
         now = self._clock()
-        healthy = [each for each in left if not each.away and each.ejected_until <= now]
-        chosen = min(healthy or left, key=lambda each: (each.in_flight, each.taken_at), default=None)
+        left = [each for each in self._all() if each.address not in tried]
+        chosen = min(
+            left, key=lambda each: (each.away or each.ejected_until > now, each.in_flight, each.taken_at), default=None
+        )
         if chosen is not None:
             self._taken += 1
             chosen.taken_at = self._taken
@@ -75,8 +77,9 @@ class Instances:
             instance.ejected_until, instance.failures = now + pause, 0
             instance.ejections += 1
 
-    def _all(self) -> list[Instance]:
-        addresses = self._discovery.addresses(self._service)
-        if self._known.keys() != set(addresses):
+    def _all(self) -> Collection[Instance]:
+        addresses = tuple(self._discovery.addresses(self._service))
+        if addresses != self._listed:
             self._known = {address: self._known.get(address) or Instance(address) for address in addresses}
-        return list(self._known.values())
+            self._listed = addresses
+        return self._known.values()
