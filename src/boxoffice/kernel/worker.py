@@ -25,7 +25,7 @@ from boxoffice.telemetry import metrics
 RELAY_MESSAGES = 500
 RELAY_SECONDS_LEAST, RELAY_SECONDS_MOST = 0.005, 0.1
 GATHER_SECONDS = 0.001  # for each message of a batch that was moved, so that in a crowd the next one grows meanwhile
-GATHER_SECONDS_MOST = 0.015
+GATHER_SECONDS_MOST = 0.05
 CONSUMER_TRANSACTIONS = 10  # at once in one process: half its pool, so that timers and loops find connections
 RETRY_MESSAGES = 50
 RETRY_SECONDS_MOST = 0.5
