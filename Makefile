@@ -22,7 +22,7 @@ WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 SERVICES := tests/distributed tests/kafka tests/conformance/test_bus_faults.py tests/app/test_bus_chores.py
 fail    = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: help up up-services web check test prove prove-services nemesis bench bench-gateway bench-contention format lock clean
+.PHONY: help up up-services web check test prove prove-services nemesis bench bench-bus bench-gateway bench-contention format lock clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -71,6 +71,9 @@ bench: $(VENV)/ready $(ASSETS)
 
 bench-gateway: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.gateway $(BENCH)
+
+bench-bus: $(VENV)/ready $(ASSETS)
+	@$(RUN) -m bench.bus $(BENCH)
 
 bench-contention: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.contention $(BENCH)
