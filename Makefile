@@ -7,6 +7,7 @@
 #   make prove-services   the distributed form: its faults, its moves, its journeys through nginx and Kafka
 #   make nemesis          let everything befall a platform on sale (MINUTES=10 SEED=7)
 #   make bench-gateway    measure what the gateway adds to an answer
+#   make bench-bus        measure the two buses, from a commit to the handler
 #   make bench-contention claim the same few seats a million times
 #   make web     build the pages' scripts and styles
 
