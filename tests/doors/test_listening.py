@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import cast
 
+import pytest
 import uvloop
 
 from boxoffice.doors.listening import AT_ONCE, Listener
@@ -65,7 +66,6 @@ def in_the_products_loop(scenario: Callable[[House], Awaitable[None]]) -> None:
             await scenario(house)
         finally:
             house.listener.close()
-            house.listening.close()
             for guest in house.guests:
                 guest.transport.close()
 
@@ -85,12 +85,13 @@ def test_a_crowd_is_let_in_within_a_few_turns_of_the_loop() -> None:
     in_the_products_loop(scenario)
 
 
-def test_who_was_let_in_is_served_after_the_taking_has_ended_and_nobody_else_is_let_in() -> None:
+def test_who_was_let_in_is_served_after_the_taking_has_ended_and_everybody_else_is_refused() -> None:
     async def scenario(house: House) -> None:
         inside = house.knock()
         await house.let_in(1)
         house.listener.close()
-        late = house.knock()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(inside.getpeername(), timeout=5)
         inside.sendall(b"hello")
 
         answer = await asyncio.to_thread(inside.recv, 5)
@@ -98,7 +99,6 @@ def test_who_was_let_in_is_served_after_the_taking_has_ended_and_nobody_else_is_
         assert answer == b"hello"
         assert len(house.guests) == 1
         inside.close()
-        late.close()
 
     in_the_products_loop(scenario)
 

@@ -12,7 +12,7 @@ log = structlog.get_logger("listening")
 
 
 class Listener:
-    """Begins to take connections at once, and speaks `protocol` with each; `close` ends the taking, not the speaking.
+    """Begins to take connections at once, and speaks `protocol` with each; `close` refuses further ones.
 
     In the place of uvloop's server: libuv takes one connection a turn, so that in a crowd, whose turns are long, the
     last of a thousand waits for seconds in the kernel (github.com/libuv/libuv/pull/3696).
@@ -30,7 +30,9 @@ class Listener:
     def close(self) -> None:
         if self._resuming is not None:
             self._resuming.cancel()
-        self._loop.remove_reader(self._listening)
+        if self._listening.fileno() >= 0:  # uvicorn closes what has been closed
+            self._loop.remove_reader(self._listening)
+            self._listening.close()  # now: whom the kernel let in after this would be cut off, who is refused may go on
 
     async def wait_closed(self) -> None:
         """There is nothing to wait for; a server of asyncio has such a method."""
