@@ -138,6 +138,9 @@ def _relaying(bus: Bus, database: Database, state: State) -> Loop:
             else:
                 state.came_round("relay")
                 metrics.count("messages_relayed", moved)
+            if moved >= RELAY_MESSAGES:  # more is waiting already: there is nothing to gather
+                pause = RELAY_SECONDS_LEAST
+                continue
             if moved:
                 pause = RELAY_SECONDS_LEAST
                 await asyncio.sleep(min(moved * GATHER_SECONDS, GATHER_SECONDS_MOST))
