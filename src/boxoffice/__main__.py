@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -89,7 +90,8 @@ def nginx(
 
     settings = read_settings()
     where = gateway or f"127.0.0.1:{settings.port}"
-    asyncio.run(serve(configure(settings, f"{settings.bind}:{settings.tls_port}", where), lifeline))
+    configured = partial(configure, settings, f"{settings.bind}:{settings.tls_port}", where)
+    asyncio.run(serve(configured, partial(typer.echo, err=True), lifeline))
 
 
 @cli.command()

@@ -83,28 +83,37 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
     return Answer(int(status.split()[1]), headers, body)
 
 
+class Nginx(NamedTuple):
+    """Where it listens, how it is trusted, what keeps it, and where its files are."""
+
+    port: int
+    trust: ssl.SSLContext
+    process: asyncio.subprocess.Process
+    data: Path
+
+
 @asynccontextmanager
-async def nginx_before(url: str) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
-    """Our nginx before what listens there: its port, and a context that trusts its certificate."""
+async def nginx_before(url: str) -> AsyncIterator[Nginx]:
+    """Our nginx before what listens there."""
     (port,) = free_ports(1)
     with temporary_folder() as folder:
         environment = {
             "PATH": os.defpath, "PYTHONPATH": str(Path("src").absolute()), "BOXOFFICE_DATA": str(folder / "data"),
             "BOXOFFICE_TLS_PORT": str(port), "BOXOFFICE_DOMAIN": DOMAIN, "BOXOFFICE_DEMO": "0",
         }  # fmt: skip
-        nginx = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "boxoffice", "nginx", "--gateway", url.removeprefix("http://"),
             cwd="/", env=environment,
         )  # fmt: skip
         authority = folder / "data" / "secrets" / "tls" / "authority.pem"
         await eventually(lambda: is_open(port), within=60)
-        yield port, ssl.create_default_context(cafile=str(authority))
-        nginx.terminate()
-        assert await nginx.wait() == 0
+        yield Nginx(port, ssl.create_default_context(cafile=str(authority)), process, folder / "data")
+        process.terminate()
+        assert await process.wait() == 0
 
 
 @pytest.fixture(scope="session")
 async def street() -> AsyncIterator[Street]:
     behind = Behind()
-    async with listening(behind) as url, nginx_before(url) as (port, trust):
-        yield Street(port, trust, behind)
+    async with listening(behind) as url, nginx_before(url) as nginx:
+        yield Street(nginx.port, nginx.trust, behind)

@@ -112,8 +112,8 @@ async def way(tmp_path: Path, directory: Directory, tenant: Tenant) -> AsyncIter
         found = Written({"bookings": [Address("127.0.0.1", int(service.rpartition(":")[2]))]})
         gateway = Gateway(gate, {"bookings": Upstream("bookings", http, found, token)}, lambda *_: b"")
         edge = await stack.enter_async_context(listening(gateway, http=EdgeProtocol))
-        port, trust = await stack.enter_async_context(nginx_before(edge))
-        made = Way(tenant.slug, port, trust, talker, service)
+        nginx = await stack.enter_async_context(nginx_before(edge))
+        made = Way(tenant.slug, nginx.port, nginx.trust, talker, service)
         stack.push_async_callback(made.close)
         yield made
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+AUTHORITY = "boxoffice development"
 AUTHORITY_LASTS = timedelta(days=3650)
 CERTIFICATE_LASTS = timedelta(days=397)
 RENEWED_BEFORE = timedelta(days=30)
@@ -34,15 +35,14 @@ class Certificates(NamedTuple):
 def certificates(folder: Path, domain: str, names: tuple[str, ...] = ()) -> Certificates:
     """The certificate of `*.domain` and of each of `names`; made if missing, for other names, or soon to expire.
 
-    The authority may sign for this domain only: whoever got hold of its key could imitate nobody else.
+    One by another authority is left as it is, whatever it says and however soon it ends. Ours may sign for this domain
+    only: whoever got hold of its key could imitate nobody else.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = Certificates(folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
     wanted = [f"*.{domain}", domain, *(f"{name}.{domain}" for name in names)]
-    if not _serves(found, wanted):
-        key = _key(folder / "authority.key")
-        authority = _authority(key, domain)
-        _write(found.authority, authority.public_bytes(Encoding.PEM), 0o644)
+    if not _from_elsewhere(found) and not _serves(found, wanted):
+        authority, key = _own_authority(folder, domain)
         own = _key(found.key)
         _write(found.certificate, _certificate(own, authority, key, wanted).public_bytes(Encoding.PEM), 0o644)
     return found
@@ -52,12 +52,28 @@ def for_loopback(folder: Path, domain: str) -> Certificates:
     """The certificate of servers of this machine that are called by its own address; by the same authority."""
     found = Certificates(folder / "authority.pem", folder / "loopback.pem", folder / "loopback-key.pem")
     if not _serves(found, [domain]):
-        certificates(folder, domain)
-        authority = x509.load_pem_x509_certificate(found.authority.read_bytes())
+        authority, key = _own_authority(folder, domain)
         own = _key(found.key)
-        made = _certificate(own, authority, _key(folder / "authority.key"), [domain], [IPv4Address("127.0.0.1")])
+        made = _certificate(own, authority, key, [domain], [IPv4Address("127.0.0.1")])
         _write(found.certificate, made.public_bytes(Encoding.PEM), 0o644)
     return found
+
+
+def _own_authority(folder: Path, domain: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Made anew each time, so it outlasts what it signs; with its old key and name, so what it signed stays valid."""
+    key = _key(folder / "authority.key")
+    authority = _authority(key, domain)
+    _write(folder / "authority.pem", authority.public_bytes(Encoding.PEM), 0o644)
+    return authority, key
+
+
+def _from_elsewhere(files: Certificates) -> bool:
+    if not (files.certificate.is_file() and files.key.is_file()):
+        return False
+    names = x509.load_pem_x509_certificate(files.certificate.read_bytes()).issuer.get_attributes_for_oid(
+        NameOID.COMMON_NAME
+    )
+    return not any(str(name.value).startswith(AUTHORITY) for name in names)
 
 
 def _serves(files: Certificates, wanted: list[str]) -> bool:
@@ -71,7 +87,7 @@ def _serves(files: Certificates, wanted: list[str]) -> bool:
 
 
 def _authority(key: ec.EllipticCurvePrivateKey, domain: str) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"boxoffice development ({domain})")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{AUTHORITY} ({domain})")])
     permitted = x509.NameConstraints([x509.DNSName(domain)], None)
     return (
         _signed_by(name, key, name, AUTHORITY_LASTS)

@@ -5,9 +5,10 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from boxoffice import storefront
 from boxoffice.demo.people import TENANTS
@@ -37,19 +38,35 @@ def render(template: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda name: values[name[1]], template)
 
 
-def configure(settings: Settings, listen: str, gateway: str) -> Path:
+class Configuration(NamedTuple):
+    """What nginx reads when it starts, and again on SIGHUP."""
+
+    file: Path
+    tls: Certificates
+
+    def contents(self) -> Sequence[bytes]:
+        return [path.read_bytes() for path in (self.file, self.tls.certificate, self.tls.key)]
+
+
+def configure(settings: Settings, listen: str, gateway: str) -> Configuration:
     """Write the configuration, with certificates and the built files where nginx's workers can read them."""
     run = settings.data / "nginx"
     run.mkdir(mode=0o755, parents=True, exist_ok=True)
-    static = run / "static"
-    shutil.rmtree(static, ignore_errors=True)
-    (static / "assets").mkdir(parents=True)
-    for path in BUILT.glob("[!.]*.*"):
-        shutil.copy(path, static / "assets")
-    values = _values(settings, run, listen, gateway, own_certificates(settings))
+    _copy_built(run / "static" / "assets")
+    tls = own_certificates(settings)
     written = run / "nginx.conf"
-    written.write_text(render(TEMPLATE.read_text(), values))
-    return written
+    written.write_text(render(TEMPLATE.read_text(), _values(settings, run, listen, gateway, tls)))
+    return Configuration(written, tls)
+
+
+def _copy_built(folder: Path) -> None:
+    """Those of before stay: pages that are open may still ask for them. None is ever seen half written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in BUILT.glob("[!.]*.*"):
+        if not (folder / path.name).exists():
+            unfinished = folder / f".{path.name}"
+            shutil.copy(path, unfinished)
+            unfinished.rename(folder / path.name)
 
 
 def own_certificates(settings: Settings) -> Certificates:
@@ -76,11 +93,16 @@ def clear_the_way(configuration: Path) -> None:
             stop_stranger(pid, ((signal.SIGTERM, 5.0),))
 
 
-async def serve(configuration: Path, lifeline: int | None) -> None:
-    """Run nginx until SIGTERM or SIGINT, or until our supervisor dies; requests in hand are finished."""
-    await asyncio.to_thread(clear_the_way, configuration)
+async def serve(configure: Callable[[], Configuration], say: Callable[[str], None], lifeline: int | None) -> None:
+    """Run nginx until SIGTERM or SIGINT, or until our supervisor dies; requests in hand are finished.
+
+    On SIGHUP it is configured anew, and told so only if anything has changed: see decision 44.
+    """
+    configuration = await asyncio.to_thread(configure)
+    await asyncio.to_thread(clear_the_way, configuration.file)
+    reads = configuration.contents()
     process = await asyncio.create_subprocess_exec(
-        program(), "-e", "stderr", "-p", str(configuration.parent), "-c", str(configuration),
+        program(), "-e", "stderr", "-p", str(configuration.file.parent), "-c", str(configuration.file),
         stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     loop = asyncio.get_running_loop()
@@ -89,9 +111,19 @@ async def serve(configuration: Path, lifeline: int | None) -> None:
         if process.returncode is None:
             process.send_signal(signal.SIGQUIT)
 
+    def renew() -> None:
+        nonlocal reads
+        before = reads
+        try:
+            reads = configure().contents()
+        except (OSError, ValueError) as fault:
+            say(f"nginx goes on as it is, for its configuration cannot be renewed: {fault}")
+        if reads != before and process.returncode is None:
+            process.send_signal(signal.SIGHUP)
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, finish)
-    loop.add_signal_handler(signal.SIGHUP, process.send_signal, signal.SIGHUP)  # read the configuration again
+    loop.add_signal_handler(signal.SIGHUP, renew)
     if lifeline is not None:
         loop.add_reader(lifeline, finish)
     status = await process.wait()

@@ -92,7 +92,7 @@ class Supervisor:
         for child in chosen:
             if child.reloads:
                 _signal(child, signal.SIGHUP)
-                yield f"{child.name} reads its configuration again"
+                yield f"{child.name} renews its configuration"
             else:
                 await self._replace(child)
                 yield f"{child.name} is replaced"

@@ -288,8 +288,9 @@ def welcome(settings: Settings, seconds: float) -> str:
     if not settings.smtp_url:
         lines += [f"  Mail that was sent           {url('platform', '/dev/mail')}"]
     lines += [f"  API                          {url('platform', '/api/docs')}"]
-    if settings.discovery:
-        lines += [f"  Trust this authority         {settings.data / 'secrets' / 'tls' / 'authority.pem'}"]
+    authority = settings.data / "secrets" / "tls" / "authority.pem"
+    if settings.discovery and authority.is_file():  # there is none with a certificate from elsewhere
+        lines += [f"  Trust this authority         {authority}"]
     lines += [f"  Health and metrics           http://127.0.0.1:{settings.admin_port}/health/ready, /metrics", ""]
     return "\n".join([*lines, LOGINS, ""] if settings.demo else lines)
 
