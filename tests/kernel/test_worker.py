@@ -65,6 +65,22 @@ async def test_the_bus_goes_on_until_the_last_message_is_relayed(database: Datab
     assert not bus.ended_first
 
 
+class Crowded(PgLog):
+    """Others publish a message for every round of its relay, without an end."""
+
+    async def relay(self, limit: int) -> int:
+        await super().relay(limit)
+        return 1
+
+
+async def test_a_worker_ends_though_others_go_on_publishing(database: Database, directory: Directory) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    bus = Crowded(database, lease_seconds=2.0)
+
+    await asyncio.wait_for(worker.run([], database, directory, bus, stop, lease_seconds=2.0), 20)
+
+
 def test_a_worker_is_ready_from_its_start_to_its_stop() -> None:
     state = worker.State()
     before = state.problems()

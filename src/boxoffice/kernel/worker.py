@@ -141,14 +141,13 @@ def _relaying(bus: Bus, database: Database, state: State) -> Loop:
             if moved >= RELAY_MESSAGES:  # more is waiting already: there is nothing to gather
                 pause = RELAY_SECONDS_LEAST
                 continue
+            if ending:  # what was there when this round began has been moved; others may go on for ever
+                return
             if moved:
                 pause = RELAY_SECONDS_LEAST
                 await asyncio.sleep(min(moved * GATHER_SECONDS, GATHER_SECONDS_MOST))
-            elif ending:
-                return
-            if not ending:
-                await rest(bell, pause)
-                pause = min(pause * 1.5, RELAY_SECONDS_MOST)
+            await rest(bell, pause)
+            pause = min(pause * 1.5, RELAY_SECONDS_MOST)
 
     return relay
 
