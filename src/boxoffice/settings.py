@@ -18,8 +18,17 @@ def _default_data() -> Path:
     return Path("/var/lib/boxoffice") if os.geteuid() == 0 else Path(".boxoffice")
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _half_the_cores() -> int:
-    return max(2, len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) // 2)
+    return max(2, _cores() // 2)
+
+
+def _as_a_sale_needs() -> str:
+    """Its batches are the larger the fewer they are, and it takes a quarter of what a sale costs: see decision 49."""
+    return f"bookings={max(1, _cores() // 4)}"
 
 
 class Settings(BaseSettings):
@@ -74,7 +83,8 @@ class Settings(BaseSettings):
         description="Where services in processes of their own listen: static:auth=HOST:PORT,HOST:PORT;events=… .",
     )
     instances: str = Field(
-        default="bookings=2", description="How many processes `up --services` starts of a service, where not one."
+        default_factory=_as_a_sale_needs,
+        description="How many processes `up --services` starts of a service, where not one: events=2,bookings=4.",
     )
     demo: bool = Field(default=True, description="Whether `up` sells the demo's events and knows its people.")
     trusted_proxies: str = Field(

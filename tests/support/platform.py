@@ -24,7 +24,8 @@ IN_2031 = datetime(2031, 5, 1, 18, tzinfo=UTC)
 PASSWORD = "correct-horse-battery"
 OPERATOR = "operator@platform.example"
 SHORT = {
-    "demo": "0", "web_processes": "2", "bcrypt_cost": "4", "least_hold_seconds": "0.5", "least_payment_seconds": "2",
+    "demo": "0", "web_processes": "2", "instances": "bookings=2",
+    "bcrypt_cost": "4", "least_hold_seconds": "0.5", "least_payment_seconds": "2",
     "cancel_grace_seconds": "1", "lease_seconds": "2", "retry_base_seconds": "0.1", "settle_seconds": "0.2",
     "simulated_slow_seconds": "1.5", "simulated_late_seconds": "1", "log_format": "json",
 }  # fmt: skip
