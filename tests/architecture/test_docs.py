@@ -82,7 +82,11 @@ def test_every_command_that_a_page_names_exists() -> None:
 
 def test_operations_tells_every_setting_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(BOXOFFICE_\w+)` \| ([^|]*) \| .* \|$", operations(), re.MULTILINE))
-    own = {"BOXOFFICE_DATA", "BOXOFFICE_WEB_PROCESSES", "BOXOFFICE_INSTANCES"}  # depend on the machine, and are told in words
+    own = {
+        "BOXOFFICE_DATA",
+        "BOXOFFICE_WEB_PROCESSES",
+        "BOXOFFICE_INSTANCES",
+    }  # depend on the machine, and are told in words
 
     assert set(rows) == {PREFIX + name.upper() for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
