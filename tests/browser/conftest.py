@@ -53,7 +53,7 @@ async def api(servers: EmbeddedServers, in_services: bool) -> AsyncIterator[Api]
         }  # fmt: skip
         if in_services:  # wildcards need a domain of two labels; many processes share the session's database
             settings |= {"domain": "boxoffice.localhost", "tls_port": tls_port, "kafka_port": kafka_port}
-            settings |= {"pool_size": 4, "reserve_pool_size": 2}
+            settings |= {"pool_size": 4, "reserve_pool_size": 2, "instances": "bookings=2"}
         environment = {f"BOXOFFICE_{name.upper()}": str(value) for name, value in settings.items()}
         log = folder / "output"
         with log.open("wb") as output:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import aiohttp
 
 from boxoffice.kernel.ids import uuid7
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, known_everywhere
 
 PASSWORD = "a-long-enough-password"
 
@@ -125,6 +125,7 @@ class Organizer:
         await eventually(is_active, within=30)
         if settings:
             await api.call("platform", "PATCH", path, {"settings": dict(settings)}, token=operator)
+            await known_everywhere()
         return cls(api, tenant["id"], slug, await api.sign_in(slug, email, PASSWORD))
 
     async def suspend(self, operator: str) -> None:

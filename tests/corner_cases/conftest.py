@@ -1,6 +1,5 @@
 """One platform for all corner cases, with a mail server that tests may stop; each test brings its own tenant."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -10,9 +9,7 @@ import pytest
 from tests.support.crowd import database_url
 from tests.support.mail_server import TinyMailServer
 from tests.support.platform import OPERATOR, PASSWORD, Platform, running_platform
-from tests.support.waiting import eventually
-
-EVERYWHERE_WITHIN_SECONDS = 2  # the contract's bound for what an operator changes
+from tests.support.waiting import known_everywhere
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +50,7 @@ def tenant_with(platform: Platform) -> Callable[..., Awaitable[str]]:
         path = f"/api/tenants/{await tenant_id(platform, slug)}"
         changed = await platform.ask("PATCH", path, token=token, json={"settings": settings})
         assert changed.status == 200, changed
-        known = time.monotonic() + EVERYWHERE_WITHIN_SECONDS
-        await eventually(lambda: time.monotonic() > known)
+        await known_everywhere()
         return slug
 
     return make

@@ -14,7 +14,7 @@ from tests.support import invariants
 from tests.support.crowd import ENDS, Crowd, at_rest, database_url
 from tests.support.platform import OPERATOR, PASSWORD, Platform, running_platform
 from tests.support.processes import kill, supervisor_of, tree
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, known_everywhere
 
 EACH = 25  # bookings of a kind
 BUYING = 60  # people who are buying when everything dies
@@ -109,6 +109,7 @@ async def town() -> AsyncIterator[Town]:
         terms = {"settings": {"cancellation": {"fee_percent": 10}}}
         changed = await platform.ask("PATCH", f"/api/tenants/{tenant['id']}", token=operator, json=terms)
         assert changed.status == 200, changed
+        await known_everywhere()
         yield Town(platform, slug, await platform.event(slug, rows=20, seats=25))
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from boxoffice.embedded.certificates import certificates
+from boxoffice.embedded.certificates import certificates, for_loopback
 from boxoffice.embedded.nginx import BUILT
 from tests.nginx.conftest import DOMAIN, Behind, Nginx, Street, nginx_before, read_answer
 from tests.support.listening import listening
@@ -121,3 +121,12 @@ def test_a_certificate_from_elsewhere_is_left_as_it_is(tmp_path: Path) -> None:
     certificates(tmp_path, DOMAIN)
 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_servers_of_this_machine_show_a_certificate_by_the_same_authority(tmp_path: Path) -> None:
+    shown_by_servers = for_loopback(tmp_path / "tls", DOMAIN)
+    shown_by_nginx = certificates(tmp_path / "tls", DOMAIN)
+
+    authority = x509.load_pem_x509_certificate(shown_by_nginx.authority.read_bytes())
+    for made in (shown_by_servers, shown_by_nginx):
+        x509.load_pem_x509_certificate(made.certificate.read_bytes()).verify_directly_issued_by(authority)

@@ -20,6 +20,7 @@ from boxoffice.simulator.books import Books
 from boxoffice.simulator.chaos import Chaos
 from tests.support.listening import listening
 from tests.support.platform import Platform
+from tests.support.waiting import known_everywhere
 
 NUMBERS = itertools.count()
 
@@ -145,3 +146,4 @@ async def choose_stripe(platform: Platform, slug: str, client: stripe.StripeClie
         "PATCH", f"/api/tenants/{id}", json={"settings": {"payment_provider": "stripe"}}, token=operator
     )
     assert changed.status == 200, changed
+    await known_everywhere()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TypeVar, overload
 
 Value = TypeVar("Value")
+EVERYWHERE_WITHIN_SECONDS = 2.0  # the contract's bound for what an operator changes
 
 
 @overload
@@ -35,3 +36,8 @@ async def lasting(seconds: float, until: asyncio.Event | None = None) -> bool:
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
     return event.is_set()
+
+
+async def known_everywhere() -> None:
+    """Let pass what every process may take to notice an operator's change; a hold before it may follow the old rule."""
+    await lasting(EVERYWHERE_WITHIN_SECONDS)

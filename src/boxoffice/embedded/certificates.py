@@ -38,7 +38,6 @@ def certificates(folder: Path, domain: str, names: tuple[str, ...] = ()) -> Cert
     One by another authority is left as it is, whatever it says and however soon it ends. Ours may sign for this domain
     only: whoever got hold of its key could imitate nobody else.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = Certificates(folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
     wanted = [f"*.{domain}", domain, *(f"{name}.{domain}" for name in names)]
     if not _from_elsewhere(found) and not _serves(found, wanted):
@@ -61,6 +60,7 @@ def for_loopback(folder: Path, domain: str) -> Certificates:
 
 def _own_authority(folder: Path, domain: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """Made anew each time, so it outlasts what it signs; with its old key and name, so what it signed stays valid."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = _key(folder / "authority.key")
     authority = _authority(key, domain)
     _write(folder / "authority.pem", authority.public_bytes(Encoding.PEM), 0o644)
