@@ -9,7 +9,10 @@ from redis.asyncio import Redis
 
 from boxoffice.bookings.inventory.holding import Holding
 from boxoffice.bookings.inventory.holds import Hold, Holds
-from boxoffice.kernel.errors import Conflict
+from boxoffice.kernel.database import Database
+from boxoffice.kernel.errors import Conflict, Unavailable
+from boxoffice.kernel.migrate import Logins
+from boxoffice.kernel.roles import Roles
 from boxoffice.kernel.tenancy import Status
 from boxoffice.messages import (
     BookingCancelled,
@@ -241,3 +244,23 @@ async def test_a_hold_that_a_claim_overtakes_is_refused_and_not_granted(office: 
         await slow.take(office.tenant, "user:slow", office.event_id, [3, 4])
 
     assert await Holds(valkey).held(office.tenant.id, office.event_id) == []
+
+
+async def test_a_hold_that_cannot_be_looked_at_again_is_not_kept_from_whoever_asked_for_it(
+    office: Office, valkey: Redis, logins: Logins
+) -> None:
+    dying = await Database.connect(logins.web, platform_role=Roles("suite").platform, pool_size=1, reserve_size=1)
+
+    class Outliving(Holds):
+        """The database is lost just after Valkey has granted the hold."""
+
+        async def put(self, wanted: Sequence[tuple[Hold, int, Sequence[int]]]) -> list[list[int]]:
+            granted = await super().put(wanted)
+            await dying.close()
+            return granted
+
+    unlucky = Holding(dying, Outliving(valkey), office.catalogue, office.live, office.bookings.consumer_of)
+    with pytest.raises(Unavailable):
+        await unlucky.take(office.tenant, BUYER, office.event_id, [3, 4])
+
+    assert (await office.hold(3, 4)).seat_nos == [3, 4]

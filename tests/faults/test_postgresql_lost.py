@@ -28,7 +28,8 @@ async def test_a_dead_database_is_503_until_it_is_back_by_itself(platform: Platf
     await at_rest(platform, slug)
 
     refusals = [*during, *crowd.refusals]
-    assert {refusal.status for refusal in refusals} == {503}
+    assert [refusal for refusal in refusals if refusal.status != 503] == []
+    assert refusals
     assert {int(refusal.headers["Retry-After"]) > 0 for refusal in refusals} == {True}
     assert missing == []
     assert set((await crowd.statuses()).values()) == {"CONFIRMED"}

@@ -1,7 +1,7 @@
 """The verbs of holding: take seats, best available or places in an area; replace, extend, release, look up."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple
@@ -221,14 +221,18 @@ class Holding:
     async def _overtaken(self, tenant: Tenant, granted: Mapping[int, Put]) -> dict[int, SeatsTaken]:
         """Those of the new holds whose seats were claimed since the first look, by a hold that ended before our put.
 
-        They end again. A change that is overtaken stands: the claim will refuse it, which only comes later.
+        They end again, and all do when we cannot look: whoever is refused then would find his seat taken by himself. A
+        change that is overtaken stands: the claim will refuse it, which only comes later.
         """
         new = {place: put for place, put in granted.items() if not put.expected}
-        late = await self._claimed(tenant, new) if new else {}
-        if late:
-            with suppress(Lost):
-                await self._holds.end([(new[place].hold, "released") for place in late])
-        return late
+        refused: Collection[int] = new
+        try:
+            refused = late = await self._claimed(tenant, new) if new else {}
+            return late
+        finally:
+            if refused:
+                with suppress(Lost):
+                    await self._holds.end([(new[place].hold, "released") for place in refused])
 
 
 def spread_among(states: bytes, attempt: int) -> int:
