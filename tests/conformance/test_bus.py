@@ -15,6 +15,8 @@ from tests.support.messaging import fresh_topic, publish, read, relay, values
 from tests.support.processes import frozen
 from tests.support.waiting import eventually
 
+MORE_THAN_IS_READ_AHEAD = 4_000  # by any adapter
+
 
 async def test_messages_of_one_key_arrive_in_the_order_of_publication(
     machine: OpenBus, database: Database, tenant: Tenant, group: str
@@ -282,3 +284,32 @@ async def test_many_large_messages_come_in_bounded_portions(
     assert 0 < sum(len(m.value) for portion in first for m in portion.messages) < 10_000_000
     assert len((await read(member, 1))[0].messages) > 0
     await member.close()
+
+
+async def test_who_has_read_as_far_ahead_as_it_may_reads_on_when_another_has_joined(
+    machine: OpenBus, database: Database, tenant: Tenant, group: str
+) -> None:
+    one, other, topic = (await machine()).bus, (await machine()).bus, fresh_topic()
+    await one.declare([topic])
+    for start in range(0, MORE_THAN_IS_READ_AHEAD, 100):
+        await publish(database, tenant, topic, [str(n) for n in range(start, start + 100)], key=str(start))
+    await relay(one, database)
+    first = await one.join(group, [topic])
+    taken = await read(first, 1)
+    await first.commit(taken)
+    came = set(values(taken))
+
+    second = await other.join(group, [topic])
+    async with asyncio.timeout(60):
+        shared = False
+        while len(came) < MORE_THAN_IS_READ_AHEAD:  # the first reads slowly until the other has a share
+            for member, limit in ((first, 500 if shared else 1), (second, 500)):
+                portions = await member.poll(limit)
+                shared = shared or (member is second and bool(portions))
+                came.update(values(portions))
+                with contextlib.suppress(Fenced):
+                    await member.commit(portions)
+
+    assert came == {str(n) for n in range(MORE_THAN_IS_READ_AHEAD)}
+    await first.close()
+    await second.close()

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,7 @@ class KafkaMember:
         self._held: dict[Partition, Held] = {}
         self._seeks: dict[Partition, tuple[int, Callable[[], None]]] = {}
         self._generations = itertools.count(1)
-        self._resting = False
+        self._resting: set[Partition] = set()
         self._asked: Commit | None = None
         self._trouble: KafkaError | None = None
         self._thread = threading.Thread(target=self._live, name=f"kafka-{group}", daemon=True)
@@ -153,6 +153,7 @@ class KafkaMember:
         while not self._closing.is_set():
             try:
                 consumer = Consumer(self._options)
+                self._resting.clear()
                 try:
                     consumer.subscribe(
                         self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -192,14 +193,23 @@ class KafkaMember:
     def _rest_or_read(self, consumer: Consumer) -> None:
         """Back-pressure: who has read far enough ahead goes on polling, but gets nothing."""
         with self._lock:
+            ours = set(self._held)
             messages = sum(len(held.ahead) for held in self._held.values())
             size = sum(_size(each) for held in self._held.values() for each in held.ahead)
-        if not self._resting and (messages >= AHEAD_MESSAGES or size >= AHEAD_BYTES):
-            consumer.pause(consumer.assignment())
-            self._resting = True
-        elif self._resting and messages < AHEAD_MESSAGES / 2 and size < AHEAD_BYTES / 2:
-            consumer.resume(consumer.assignment())
-            self._resting = False
+        if messages >= AHEAD_MESSAGES or size >= AHEAD_BYTES:
+            self._pause(consumer, ours - self._resting)
+        elif messages < AHEAD_MESSAGES / 2 and size < AHEAD_BYTES / 2:
+            self._resume(consumer, ours & self._resting)
+
+    def _pause(self, consumer: Consumer, partitions: Collection[Partition]) -> None:
+        if partitions:
+            consumer.pause([TopicPartition(*partition) for partition in partitions])
+            self._resting.update(partitions)
+
+    def _resume(self, consumer: Consumer, partitions: Collection[Partition]) -> None:
+        if partitions:
+            consumer.resume([TopicPartition(*partition) for partition in partitions])
+            self._resting.difference_update(partitions)
 
     def _do_seeks(self, consumer: Consumer) -> None:
         with self._lock:
@@ -218,7 +228,6 @@ class KafkaMember:
         with self._lock:
             for each in partitions:
                 self._held[each.topic, each.partition] = Held(next(self._generations))
-        self._resting = False  # what is new reads at once; whether there is room is looked at again
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Let go: what was read ahead is forgotten, and work in hand may end and be committed, but not for ever."""
@@ -231,6 +240,7 @@ class KafkaMember:
                 self._lock.wait_for(lambda: self._asked is not None or not self._in_hand(leaving), GIVE_WAY_SECONDS)
             for partition in leaving:
                 self._held.pop(partition, None)
+        self._leave_awake(consumer, leaving)
         self._send_commit(consumer)  # it precedes our leaving; to wait here for its answer could wait for ourselves
 
     def _send_commit(self, consumer: Consumer) -> None:
@@ -243,7 +253,13 @@ class KafkaMember:
         consumer.commit(offsets=commit.positions(), asynchronous=True)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._forget([(each.topic, each.partition) for each in partitions])
+        lost = [(each.topic, each.partition) for each in partitions]
+        self._leave_awake(consumer, lost)
+        self._forget(lost)
+
+    def _leave_awake(self, consumer: Consumer, partitions: Collection[Partition]) -> None:
+        """A partition that leaves at rest would still be at rest when it comes back, and nobody would know."""
+        self._resume(consumer, self._resting.intersection(partitions))
 
     def _in_hand(self, partitions: Sequence[Partition]) -> bool:
         return any(partition in self._held and self._held[partition].in_hand for partition in partitions)
