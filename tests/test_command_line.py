@@ -38,6 +38,8 @@ def boxoffice(*arguments: str, **settings: str) -> subprocess.CompletedProcess[s
             "'noon' is no time: write it like",
         ),
         (["bus", "replay", "payments", "--since", "2026-05-01T18:00"], {}, "write it like 2026-05-01T18:00Z"),
+        (["simulator", "--trust", "/dev/null/ca.pem"], {}, "--trust /dev/null/ca.pem: Not a directory"),
+        (["simulator", "--trust", "/dev/null"], {}, "--trust /dev/null: no certificates are in it"),
         (["doctor"], {"database_url": "nonsense"}, "BOXOFFICE_DATABASE_URL: cannot connect to PostgreSQL"),
     ],
 )

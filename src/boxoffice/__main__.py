@@ -150,6 +150,9 @@ def simulator(
     file: Annotated[Path, typer.Option(help="Its books.")] = Path("simulator.sqlite"),
     public_url: Annotated[str, typer.Option(help="Where browsers find it; default: where it listens.")] = "",
     chaos: Annotated[str, typer.Option(help="What goes wrong, as JSON: '{\"lose_replies\": 3}'.")] = "{}",
+    trust: Annotated[
+        Path | None, typer.Option(help="A file of authorities to trust beside the usual: authority.pem, say.")
+    ] = None,
 ) -> None:
     """Start a payment provider that speaks Stripe's API and moves no money, to test against. Ctrl-C stops it."""
     import msgspec
@@ -161,7 +164,7 @@ def simulator(
         wanted = msgspec.json.decode(chaos, type=Chaos)
     except msgspec.DecodeError as error:
         raise StartupProblem(f"--chaos: {error}") from error
-    start(bind=bind, port=port, file=file, public_url=public_url, chaos=wanted)
+    start(bind=bind, port=port, file=file, public_url=public_url, chaos=wanted, trust=trust)
 
 
 @cli.command()

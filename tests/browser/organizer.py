@@ -26,8 +26,8 @@ class Api:
         self.data = data
         self.stripe_port = stripe_port
         self._domain = domain
-        authority = data / "secrets" / "tls" / "authority.pem"
-        self._trust = ssl.create_default_context(cafile=str(authority)) if in_services else None
+        self.authority = data / "secrets" / "tls" / "authority.pem"
+        self._trust = ssl.create_default_context(cafile=str(self.authority)) if in_services else None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

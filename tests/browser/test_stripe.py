@@ -30,11 +30,12 @@ SLOW_SECONDS = 3600
 
 
 @pytest.fixture(scope="module")
-async def provider(api: Api) -> AsyncIterator[str]:
+async def provider(api: Api, in_services: bool) -> AsyncIterator[str]:
     """The address of a running `boxoffice simulator`, which is Stripe to the platform."""
     chaos = f'{{"slow_seconds": {SLOW_SECONDS}}}'
     books = api.data.parent / BOOKS
-    simulator = run({}, "simulator", "--port", str(api.stripe_port), "--file", str(books), "--chaos", chaos)
+    trust = ("--trust", str(api.authority)) if in_services else ()
+    simulator = run({}, "simulator", "--port", str(api.stripe_port), "--file", str(books), "--chaos", chaos, *trust)
     url = f"http://127.0.0.1:{api.stripe_port}"
 
     async def answers() -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,16 @@ from boxoffice.simulator.chaos import Chaos
 from boxoffice.startup import StartupProblem
 
 
-def run(*, bind: str, port: int, file: Path, public_url: str, chaos: Chaos) -> None:
+def run(*, bind: str, port: int, file: Path, public_url: str, chaos: Chaos, trust: Path | None = None) -> None:
+    """Serve until told to stop. `trust`: a file of authorities that may sign for webhooks' hosts, beside the usual."""
+    context = ssl.create_default_context()
+    try:
+        if trust is not None:
+            context.load_verify_locations(trust)
+    except ssl.SSLError as error:
+        raise StartupProblem(f"--trust {trust}: no certificates are in it") from error
+    except OSError as error:
+        raise StartupProblem(f"--trust {trust}: {error.strerror}") from error
     try:
         listening = socket.create_server((bind, port))
     except OSError as error:
@@ -24,7 +34,7 @@ def run(*, bind: str, port: int, file: Path, public_url: str, chaos: Chaos) -> N
     file.parent.mkdir(parents=True, exist_ok=True)
     books = Books(file)
     try:
-        asyncio.run(_run(Simulator(books, public_url or f"http://{bind}:{port}", chaos), listening))
+        asyncio.run(_run(Simulator(books, public_url or f"http://{bind}:{port}", chaos), listening, context))
     finally:
         books.close()
 
@@ -40,12 +50,12 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _run(simulator: Simulator, listening: socket.socket) -> None:
+async def _run(simulator: Simulator, listening: socket.socket, trust: ssl.SSLContext) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     server = _Server(uvicorn.Config(simulator, lifespan="off", log_config=None, access_log=False))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(webhooks.run(simulator, stop))
+        tasks.create_task(webhooks.run(simulator, stop, trust))
         serving = tasks.create_task(server.serve(sockets=[listening]))
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.leave)

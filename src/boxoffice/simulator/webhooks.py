@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import socket
+import ssl
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,8 +32,9 @@ def signature(secret: str, body: bytes, now: float) -> str:
     return f"t={stamp},v1={digest}"
 
 
-def session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=TIMEOUT, connector=aiohttp.TCPConnector(resolver=_Resolver()))
+def session(trust: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(resolver=_Resolver(), ssl=trust or True)
+    return aiohttp.ClientSession(timeout=TIMEOUT, connector=connector)
 
 
 async def deliver_due(books: Books, http: aiohttp.ClientSession, now: float) -> int:
@@ -86,9 +88,9 @@ class _Resolver(AbstractResolver):
             await self._others.close()
 
 
-async def run(simulator: Simulator, stop: asyncio.Event) -> None:
-    """Let time pass for the books and send what is due, until `stop`."""
-    async with session() as http:
+async def run(simulator: Simulator, stop: asyncio.Event, trust: ssl.SSLContext | None = None) -> None:
+    """Let time pass for the books and send what is due, until `stop`. `trust`: whose certificates are good."""
+    async with session(trust) as http:
         while not stop.is_set():
             simulator.tick()
             if not await deliver_due(simulator.books, http, simulator.clock()):
