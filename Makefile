@@ -4,8 +4,8 @@
 #   make check   format, lint, types, architecture         make format   put code into the house's form
 #   make test    all tests, in a browser too               make clean    remove what the other targets made
 #   make prove   the long proofs; SEED=7 for other ones    make bench    measure the on-sale rush (BENCH="--buyers 200")
-#   make prove-services   the distributed form: its faults, its moves, its journeys through nginx and Kafka
-#   make nemesis          let everything befall a platform on sale (MINUTES=10 SEED=7)
+#   make prove-services   the distributed form: its faults, its moves, and what befalls the other, through nginx and Kafka
+#   make nemesis          let everything befall a platform on sale (MINUTES=10 SEED=7 FORM=services)
 #   make bench-gateway    measure what the gateway adds to an answer
 #   make bench-bus        measure the two buses, from a commit to the handler
 #   make bench-contention claim the same few seats a million times
@@ -21,6 +21,7 @@ NPM    := cd web && NODE_USE_SYSTEM_CA=1 PATH="$(NODE)/bin:$$PATH" node $(NODE)/
 ASSETS := src/boxoffice/storefront/assets/.vite/manifest.json
 WEB    := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 SERVICES := tests/distributed tests/kafka tests/conformance/test_bus_faults.py tests/app/test_bus_chores.py
+FAULTS := abandoned interrupted kill_everything kill_in_all_states killed_worker mail_lost postgresql_lost valkey_lost
 fail    = { echo "make: $(1)" >&2; exit 1; }
 
 .PHONY: help up up-services web check test prove prove-services nemesis bench bench-bus bench-gateway bench-contention format lock clean
@@ -62,10 +63,13 @@ prove: $(VENV)/ready $(ASSETS)
 prove-services: $(VENV)/ready $(ASSETS)
 	$(RUN) -m pytest -m prove $(SERVICES)
 	$(RUN) -m pytest tests/journeys --form services
-	$(RUN) -m pytest tests/browser/test_buying.py tests/browser/test_giving_back.py --form services
+	$(RUN) -m pytest tests/corner_cases --form services
+	$(RUN) -m pytest $(FAULTS:%=tests/faults/test_%.py) --form services
+	$(RUN) -m pytest tests/browser --form services
+	$(RUN) -m pytest tests/nemesis/test_nemesis.py -k '[1]' --form services
 
 nemesis: $(VENV)/ready $(ASSETS)
-	@$(RUN) -m tests.nemesis.run --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+	@$(RUN) -m tests.nemesis.run --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(FORM),--form $(FORM))
 
 bench: $(VENV)/ready $(ASSETS)
 	@$(RUN) -m bench.rush $(BENCH)

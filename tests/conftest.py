@@ -25,7 +25,12 @@ settings.register_profile("exploring", deadline=None, database=None, print_blob=
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--form", choices=FORMS, default="one", help="The platform's form that journeys run against.")
+    parser.addoption("--form", choices=FORMS, default="one", help="The platform's form that tests run against.")
+
+
+@pytest.fixture(scope="session")
+def form(pytestconfig: pytest.Config) -> str:
+    return str(pytestconfig.getoption("form"))
 
 
 @pytest.fixture(scope="session")

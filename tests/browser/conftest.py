@@ -35,9 +35,9 @@ def run(environment: dict[str, str], *arguments: str, output: Any = None) -> sub
 
 
 @pytest.fixture(scope="session")
-def in_services(pytestconfig: pytest.Config) -> bool:
+def in_services(form: str) -> bool:
     """Whether every service has a process of its own, behind nginx and TLS."""
-    return bool(pytestconfig.getoption("form") == "services")
+    return form == "services"
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ async def mail_server() -> AsyncIterator[TinyMailServer]:
 
 
 @pytest.fixture(scope="session")
-async def platform(mail_server: TinyMailServer) -> AsyncIterator[Platform]:
-    async with running_platform(smtp_url=mail_server.url) as running:
+async def platform(mail_server: TinyMailServer, form: str) -> AsyncIterator[Platform]:
+    async with running_platform(form, smtp_url=mail_server.url) as running:
         await running.command("operator", "create", OPERATOR, "--password", PASSWORD)
         yield running
 

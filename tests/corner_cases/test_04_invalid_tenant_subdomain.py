@@ -4,6 +4,11 @@ import pytest
 
 from tests.support.platform import Platform
 
+NOBODY: dict[str, set[tuple[int, str | None]]] = {  # nginx itself refuses what cannot be the name of a tenant
+    "one": {(404, "tenant_not_found")},
+    "services": {(404, "tenant_not_found"), (421, None)},
+}
+
 
 async def test_an_unknown_organizer_is_a_page_for_a_person_and_a_problem_for_a_program(platform: Platform) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -18,9 +23,9 @@ async def test_an_unknown_organizer_is_a_page_for_a_person_and_a_problem_for_a_p
 
 @pytest.mark.parametrize("name", ["a", "9lives", "x" * 40, "tenant.acme", "public"])
 async def test_what_could_never_be_an_organizer_is_none(platform: Platform, name: str) -> None:
-    reply = await platform.ask("GET", "/api/events", slug=name)
+    reply = await platform.ask("GET", "/api/events", headers={"Host": f"{name}.{platform.domain}"})
 
-    assert (reply.status, reply.code) == (404, "tenant_not_found")
+    assert (reply.status, reply.code) in NOBODY["services" if platform.in_services else "one"]
 
 
 async def test_a_credential_of_one_organizer_does_not_make_another(platform: Platform, slug: str) -> None:

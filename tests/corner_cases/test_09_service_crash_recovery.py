@@ -22,7 +22,7 @@ CHARGES = """
 def ours(platform: Platform) -> list[int]:
     """Every process that runs our code, but for the supervisor."""
     processes = tree(supervisor_of(platform.data)).items()
-    return [pid for pid, command in processes if "run worker" in command or "run web" in command]
+    return [pid for pid, command in processes if "-m boxoffice run " in command]
 
 
 async def answering(platform: Platform, slug: str) -> None:

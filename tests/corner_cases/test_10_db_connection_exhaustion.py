@@ -11,13 +11,13 @@ from tests.support.waiting import eventually
 
 PROCESSES, POOL, RESERVE = 2, 20, 4
 REQUESTS = 120
-BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'boxoffice__web'"
+BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'boxoffice__' || $1"
 
 
 async def test_who_gets_no_connection_is_told_to_come_back_and_the_others_are_served_in_the_end(
     platform: Platform, slug: str, db: asyncpg.Connection
 ) -> None:
-    guest = await platform.guest(slug)
+    guest, login = await platform.guest(slug), platform.login_of("bookings")
     other = await platform.tenant()
     event, buyer = await platform.event(other), await platform.guest(other)
     held = await platform.hold(other, event, [0], guest=buyer)
@@ -39,8 +39,8 @@ async def test_who_gets_no_connection_is_told_to_come_back_and_the_others_are_se
             return any(task.done() for task in asked)
 
         await eventually(some_are_refused)
-        waiting = len(await waiting_for_locks(watching, "web"))
-        backends = await watching.fetchval(BACKENDS)
+        waiting = len(await waiting_for_locks(watching, login))
+        backends = await watching.fetchval(BACKENDS, login)
         await eventually(confirmed_by_the_worker)
     replies = await asyncio.gather(*asked)
     await watching.close()

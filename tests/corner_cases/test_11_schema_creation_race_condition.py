@@ -1,12 +1,11 @@
 """Corner case 11: two requests create the same tenant at the same time, or a crash comes in between."""
 
 import asyncio
-import os
-import signal
 from uuid import uuid4
 
 import asyncpg
 
+from tests.support.locks import nobody_makes_the_schema, waiting_for_locks
 from tests.support.platform import Platform
 from tests.support.processes import kill, pid_of
 from tests.support.waiting import eventually
@@ -35,15 +34,18 @@ async def test_an_onboarding_sent_twice_with_one_key_makes_one_tenant(platform: 
     assert first.json["id"] == again.json["id"]
 
 
-async def test_a_tenant_whose_schema_was_not_made_before_the_crash_is_made_after_it(platform: Platform) -> None:
+async def test_a_tenant_whose_schema_was_not_made_before_the_crash_is_made_after_it(
+    platform: Platform, db: asyncpg.Connection
+) -> None:
     slug = f"t{uuid4().hex[:12]}"
-    worker = await eventually(lambda: pid_of(platform.data, "run worker"))
+    worker = await eventually(lambda: pid_of(platform.data, platform.worker_of("tenants")))
     assert worker is not None
-    os.kill(worker, signal.SIGSTOP)
 
-    made = await platform.onboard(slug)
-    meanwhile = await platform.ask("GET", "/api/events", slug=slug)
-    await kill([worker])
+    async with nobody_makes_the_schema(platform, slug):
+        made = await platform.onboard(slug)
+        meanwhile = await platform.ask("GET", "/api/events", slug=slug)
+        await eventually(lambda: waiting_for_locks(db, "migrator"))
+        await kill([worker])
 
     async def active() -> bool:
         return (await platform.ask("GET", "/api/events", slug=slug)).status == 200

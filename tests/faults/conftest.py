@@ -1,7 +1,6 @@
 """One platform for all faults: each test brings its own tenant, and finds the platform running again."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,15 +9,15 @@ import pytest
 from boxoffice.embedded.servers import is_running
 from tests.support.platform import OPERATOR, PASSWORD, Platform
 from tests.support.servers import temporary_folder
-from tests.support.waiting import eventually
+from tests.support.waiting import known_everywhere
 
 HOLD_SECONDS = 5
 
 
 @pytest.fixture(scope="session")
-async def installed() -> AsyncIterator[Platform]:
+async def installed(form: str) -> AsyncIterator[Platform]:
     with temporary_folder() as folder:
-        platform = Platform(folder, {"web_processes": "1"})
+        platform = Platform(folder, {"web_processes": "1"}, form)
         try:
             await platform.start()
             await platform.command("operator", "create", OPERATOR, "--password", PASSWORD)
@@ -49,16 +48,7 @@ async def tenant_with_short_holds(platform: Platform, seconds: int = HOLD_SECOND
         "PATCH", f"/api/tenants/{tenant['id']}", token=operator, json={"settings": {"hold_seconds": seconds}}
     )
     assert changed.status == 200, changed
-    event = await platform.event(slug)
-    guest = await platform.guest(slug)
-
-    async def known_to_bookings() -> bool:
-        held = (await platform.hold(slug, event, [0], guest=guest)).json
-        await platform.ask("DELETE", f"/api/holds/{held['id']}", slug=slug, guest=guest)
-        length = datetime.fromisoformat(held["expires_at"]) - datetime.fromisoformat(held["server_now"])
-        return length <= timedelta(seconds=seconds)
-
-    await eventually(known_to_bookings)
+    await known_everywhere()
     return slug
 
 

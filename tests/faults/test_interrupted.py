@@ -6,10 +6,10 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import asyncpg
 
 from boxoffice.embedded.processes import command_line
-from boxoffice.embedded.up import http_status
 from tests.faults.conftest import again
 from tests.support import invariants
 from tests.support.crowd import ENDS, Crowd, at_rest, database_url
@@ -67,7 +67,7 @@ async def sagas_locked(platform: Platform, slug: str) -> AsyncIterator[Callable[
     locking, watching = await asyncpg.connect(url), await asyncpg.connect(url)
 
     async def all_wait() -> bool:
-        return len(await waiting_for_locks(watching, "web")) == IN_HAND
+        return len(await waiting_for_locks(watching, platform.login_of("bookings"))) == IN_HAND
 
     try:
         async with locking.transaction():
@@ -79,4 +79,8 @@ async def sagas_locked(platform: Platform, slug: str) -> AsyncIterator[Callable[
 
 
 async def nobody_answers(platform: Platform) -> bool:
-    return await http_status("127.0.0.1", platform.port, "/") is None
+    try:
+        await asyncio.wait_for(platform.ask("GET", "/"), 1)
+    except (aiohttp.ClientError, TimeoutError):
+        return True
+    return False

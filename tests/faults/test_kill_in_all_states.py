@@ -101,8 +101,8 @@ class Town:
 
 
 @pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    async with running_platform(web_processes="1", cancel_grace_seconds="60") as platform:
+async def town(form: str) -> AsyncIterator[Town]:
+    async with running_platform(form, web_processes="1", cancel_grace_seconds="60") as platform:
         await platform.command("operator", "create", OPERATOR, "--password", PASSWORD)
         slug, operator = await platform.tenant(), await platform.operator()
         (tenant,) = (await platform.ask("GET", "/api/tenants", token=operator)).json["items"]

@@ -22,7 +22,7 @@ async def test_bookings_end_although_their_worker_is_killed_again_and_again(plat
 
     for told in KILLS_AT:
         await eventually(lambda: len(crowd.acknowledged) >= told, within=30)  # noqa: B023
-        worker = await eventually(lambda: pid_of(platform.data, "run worker"))
+        worker = await eventually(lambda: pid_of(platform.data, platform.worker_of("bookings")))
         assert worker is not None
         killed.append(worker)
         await kill([worker])
@@ -38,7 +38,7 @@ async def test_bookings_end_although_their_worker_is_killed_again_and_again(plat
 async def test_what_a_killed_worker_waited_for_is_given_up_at_once(platform: Platform, slug: str) -> None:
     event = await platform.event(slug)
     crowd = await Crowd.gather(platform, slug, event, [0], ["pm_card_visa"])
-    worker = await eventually(lambda: pid_of(platform.data, "run worker"))
+    worker = await eventually(lambda: pid_of(platform.data, platform.worker_of("payments")))
     assert worker is not None
     watching = await asyncpg.connect(database_url(platform))
 

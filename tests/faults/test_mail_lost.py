@@ -8,9 +8,9 @@ from tests.support.waiting import eventually
 BUYERS = 4
 
 
-async def test_bookings_are_confirmed_without_a_mail_server_and_told_when_it_is_back() -> None:
+async def test_bookings_are_confirmed_without_a_mail_server_and_told_when_it_is_back(form: str) -> None:
     server = TinyMailServer()
-    async with running_platform(web_processes="1", smtp_url=server.url) as platform:
+    async with running_platform(form, web_processes="1", smtp_url=server.url) as platform:
         await platform.command("operator", "create", OPERATOR, "--password", PASSWORD)
         slug = await platform.tenant()
         event = await platform.event(slug)

@@ -8,8 +8,8 @@ from tests.support.platform import OPERATOR, PASSWORD, Platform, running_platfor
 
 
 @pytest.fixture(scope="session")
-async def platform(pytestconfig: pytest.Config) -> AsyncIterator[Platform]:
-    async with running_platform(pytestconfig.getoption("form")) as running:
+async def platform(form: str) -> AsyncIterator[Platform]:
+    async with running_platform(form) as running:
         await running.command("operator", "create", OPERATOR, "--password", PASSWORD)
         yield running
 

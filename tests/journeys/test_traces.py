@@ -41,8 +41,7 @@ class Traced:
 
 
 @pytest.fixture(scope="module")
-async def traced(pytestconfig: pytest.Config) -> AsyncIterator[Traced]:
-    form = pytestconfig.getoption("form")
+async def traced(form: str) -> AsyncIterator[Traced]:
     async with collecting() as collector, running_platform(form, otlp_url=collector.url, web_processes="1") as platform:
         await platform.command("operator", "create", OPERATOR, "--password", PASSWORD)
         yield Traced(platform, collector, await platform.tenant())

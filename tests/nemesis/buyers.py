@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import aiohttp
@@ -30,6 +31,7 @@ STRIPE_METHODS = (
     *("pm_card_visa",) * 5, "pm_card_mastercard", "pm_card_chargeDeclined", "pm_card_chargeDeclinedInsufficientFunds",
     "pm_card_chargeDeclinedProcessingError", "pm_card_authenticationRequired", "checkout",
 )  # fmt: skip
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ENDED = ("CONFIRMED", "FAILED", "EXPIRED", "CANCELLED")
 
 
@@ -194,19 +196,18 @@ class Buyers:
                 guest=purchase.guest, key=UUID(int=self._random.getrandbits(128)).hex,
             )  # fmt: skip
         elif wanted is not None and wanted["type"] == "redirect" and self._random.random() < 0.8:
-            await self._decide(wanted["url"])
+            await self._decide(purchase.shop, wanted["url"])
 
-    async def _decide(self, url: str) -> None:
-        """Approve or decline on the provider's page, or leave it."""
+    async def _decide(self, shop: Shop, url: str) -> None:
+        """Approve or decline on the provider's page, or leave it; the simulated bank's page is one of ours."""
         choice = {"decision": self._random.choice(["approve", "approve", "decline"]), "payment_method": "pm_card_visa"}
-        path = url.split("/", 3)[3]
+        origin = self._platform.origin(shop.slug)
         with suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS), aiohttp.ClientSession() as browser:
-                if path.startswith("api/"):
-                    host = url.split("/")[2]
-                    url = f"http://127.0.0.1:{self._platform.port}/{path}"
-                    async with browser.post(url, data=choice, headers={"Host": host}, allow_redirects=False):
-                        pass
+                if url.startswith(origin):
+                    await self._platform.ask(
+                        "POST", url.removeprefix(origin), slug=shop.slug, data=urlencode(choice).encode(), headers=FORM
+                    )
                 else:
                     async with browser.post(url, data=choice, allow_redirects=False):
                         pass

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -10,7 +10,7 @@ from random import Random
 from tests.nemesis.system import System, flush
 from tests.support.processes import kill
 from tests.support.proxy import Mode
-from tests.support.waiting import lasting
+from tests.support.waiting import eventually, lasting
 
 LONGER_THAN_A_LEASE = 3.0
 DOWN_SECONDS = 2.0
@@ -31,12 +31,14 @@ Strike = Callable[[System, Random], Awaitable[int]]
 class Fault:
     """`strike` does it, undoes it, and answers how many processes, connections or pieces it has met.
 
-    `stripe`: only the tenant that pays by Stripe can feel it.
+    `stripe`: only the tenant that pays by Stripe can feel it. `of`: the kind of process without which there is no such
+    fault.
     """
 
     name: str
     strike: Strike
     stripe: bool = False
+    of: str = "web"
 
 
 def killed(kind: str) -> Strike:
@@ -87,13 +89,15 @@ async def flushed(system: System, random: Random) -> int:
 
 
 def wire(server: str, mode: Mode) -> Strike:
-    """The connections to a server misbehave for a while."""
+    """The connections to a server misbehave for a while, and until that has met something."""
 
     async def strike(system: System, random: Random) -> int:
         proxy = system.wires[server]
         before = proxy.hits[mode]
         async with proxy.turned(mode, seconds=0.05 + 0.45 * random.random()):
             await lasting(1.0 + 2.0 * random.random())
+            with suppress(AssertionError):
+                await eventually(lambda: proxy.hits[mode] > before)
         return proxy.hits[mode] - before
 
     return strike
@@ -131,4 +135,12 @@ MENU = (
     Fault("the provider resets", wire("the provider", "reset"), stripe=True),
     Fault("the provider is a black hole", wire("the provider", "blackhole"), stripe=True),
     Fault("the provider is moody", moody, stripe=True),
+    Fault("kill -9 of Kafka's broker", killed("broker"), of="broker"),
+    Fault("SIGSTOP of Kafka's broker", halted("broker"), of="broker"),
+    Fault("kill -9 of nginx", killed("nginx"), of="nginx"),
 )
+
+
+def menu(system: System) -> Sequence[Fault]:
+    """What can befall this form of the platform."""
+    return [fault for fault in MENU if fault.of in system.processes]

@@ -1,6 +1,6 @@
 """The nemesis: buyers and organizers before a platform that everything befalls, and what must be true of it afterwards.
 
-    make nemesis MINUTES=10 SEED=7
+    make nemesis MINUTES=10 SEED=7 FORM=services
 
 Every fault of the menu comes in an order and with measures that are drawn from the seed, round after round. A fault
 waits until there are live bookings for it to hit, and the next one waits until something was confirmed. At the end all
@@ -22,9 +22,10 @@ from random import Random
 
 from tests.nemesis import organizers
 from tests.nemesis.buyers import BANK_METHODS, STRIPE_METHODS, Buyers, Purchase, Shop
-from tests.nemesis.faults import MENU, Fault
-from tests.nemesis.system import System, confirmed, live_bookings, tenant_id, two_and_two
+from tests.nemesis.faults import Fault, menu
+from tests.nemesis.system import System, confirmed, live_bookings, tenant_id, two_of_each
 from tests.support import history, invariants
+from tests.support.platform import FORMS
 from tests.support.servers import temporary_folder
 from tests.support.waiting import eventually
 
@@ -63,14 +64,14 @@ class Report:
         return "\n".join([*lines, *(f"BROKEN: {problem}" for problem in self.problems[:40])])
 
 
-async def run(seed: int, seconds: float, say: Say, keep: Path | None = None) -> Report:
+async def run(seed: int, seconds: float, say: Say, keep: Path | None = None, form: str = "one") -> Report:
     """Let everything happen for at least `seconds`, and until each fault has happened once.
 
     `keep`: a folder for the history and what the platform has said.
     """
     say(f"seed {seed}: starting the platform")
     with temporary_folder() as folder:
-        async with two_and_two() as system:
+        async with two_of_each(form) as system:
             try:
                 with history.Recorder(folder / "history.jsonl") as recorder:
                     report = await Nemesis(system, recorder, Random(seed), say).run(seconds)
@@ -95,7 +96,8 @@ class Nemesis:
         self._began = time.monotonic()
         self._buyers = Buyers(system.platform, recorder, Random(random.random()))
         self._shops = [Shop(system.bank_tenant, BANK_METHODS), Shop(system.stripe_tenant, STRIPE_METHODS)]
-        self._report = Report({fault.name: Hits() for fault in MENU})
+        self._menu = menu(system)
+        self._report = Report({fault.name: Hits() for fault in self._menu})
 
     async def run(self, seconds: float) -> Report:
         gone = asyncio.Event()
@@ -125,11 +127,11 @@ class Nemesis:
         """Round after round through the whole menu; in later rounds faults may come two at a time."""
         until, rounds = time.monotonic() + seconds, 0
         while rounds == 0 or time.monotonic() < until:
-            menu = self._random.sample(MENU, len(MENU))
-            while menu and (rounds == 0 or time.monotonic() < until):
-                together = [menu.pop()]
-                if menu and rounds and self._random.random() < 0.4:
-                    together.append(menu.pop())
+            left = self._random.sample(self._menu, len(self._menu))
+            while left and (rounds == 0 or time.monotonic() < until):
+                together = [left.pop()]
+                if left and rounds and self._random.random() < 0.4:
+                    together.append(left.pop())
                 await self._strike(together)
             rounds += 1
 
@@ -176,7 +178,7 @@ class Nemesis:
             left: list[str] = []
 
             async def nothing_left(shop: Shop = shop, left: list[str] = left) -> bool:
-                left[:] = await invariants.unfinished(self._system.database_url, shop.slug)
+                left[:] = await invariants.unfinished(self._system.database_url, shop.slug, self._platform.kafka)
                 return not left
 
             try:
@@ -194,7 +196,7 @@ class Nemesis:
             told = [str(purchase.booking) for purchase in made if purchase.shop is shop]
             url = self._system.database_url
             problems += [f"{id} was promised and is unknown" for id in await invariants.unknown(url, shop.slug, told)]
-            problems += await invariants.violations(url, shop.slug)
+            problems += await invariants.violations(url, shop.slug, self._platform.kafka)
             problems += await self._disagreements(shop)
         problems += self._buyers.astray
         for name, hits in self._report.hits.items():
@@ -233,11 +235,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--form", choices=FORMS, default="one", help="the platform's form")
     parser.add_argument("--keep", type=Path, help="a folder for the history and what the platform has said")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave in good order then too
     try:
-        report = asyncio.run(run(arguments.seed, arguments.minutes * 60, say, arguments.keep))
+        report = asyncio.run(run(arguments.seed, arguments.minutes * 60, say, arguments.keep, arguments.form))
     except KeyboardInterrupt:
         sys.exit("nemesis: interrupted; everything that it had started has been stopped")
     say(str(report))

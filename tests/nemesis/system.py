@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import stripe
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from boxoffice.embedded.certificates import certificates
 from boxoffice.embedded.servers import EmbeddedServers
 from boxoffice.embedded.supervisor import Child, Supervisor
 from tests.support.platform import OPERATOR, PASSWORD, Platform, free_ports
@@ -28,6 +30,20 @@ from tests.support.stripe_simulator import choose_stripe, start_simulator
 from tests.support.waiting import eventually
 
 HOLD_SECONDS = 6
+MORE: Mapping[str, Mapping[str, str]] = {
+    "one": {},
+    "services": {"instances": "bookings=2,payments=2", "pool_size": "6", "reserve_pool_size": "3"},
+}
+CONNECTIONS = {"one": 200, "services": 400}
+KINDS: Mapping[str, Mapping[str, Callable[[str], bool]]] = {  # of processes, by their command lines
+    "one": {"web": lambda command: "run web" in command, "worker": lambda command: "run worker" in command},
+    "services": {
+        "web": lambda command: "boxoffice run " in command and "worker" not in command,
+        "worker": lambda command: "boxoffice run " in command and "worker" in command,
+        "broker": lambda command: "kafka.Kafka" in command,
+        "nginx": lambda command: "nginx: master" in command,
+    },
+}
 SETTINGS = {
     "hold_seconds": HOLD_SECONDS,
     "rate_limits": dict.fromkeys(("read", "write", "guests", "sign_in", "pages"), 0),
@@ -38,9 +54,10 @@ SETTINGS = {
 class System:
     """A running platform with a tenant that pays at the simulated bank and one that pays by Stripe.
 
-    `processes` finds the living ones of a kind; whoever ends is started again by somebody else. `servers` crashes one
-    of the kind, all of its processes at once, and starts it again when the given wait is over. `wires` are the
-    connections of the processes to the servers. `chaos` makes the payment provider misbehave until it is told {}.
+    `processes` finds the living ones of a kind, some kinds only in one form of the platform; whoever ends is started
+    again by somebody else. `servers` crashes one of the kind, all of its processes at once, and starts it again when
+    the given wait is over. `wires` are the connections of the processes to the servers. `chaos` makes the payment
+    provider misbehave until it is told {}.
     """
 
     platform: Platform
@@ -55,13 +72,12 @@ class System:
 
 
 @asynccontextmanager
-async def two_and_two() -> AsyncIterator[System]:
-    """`boxoffice up` with two web processes and a worker, a second worker, and every wire through a proxy."""
+async def two_of_each(form: str) -> AsyncIterator[System]:
+    """`boxoffice up` in a form, with a second worker of bookings, and every wire through a proxy."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
-        servers = await stack.enter_async_context(EmbeddedServers(folder / "data", max_connections=200))
-        provider = Provider(free_ports(1)[0], folder / "books.sqlite")
-        stack.push_async_callback(provider.stop)
+        servers = await stack.enter_async_context(EmbeddedServers(folder / "data", max_connections=CONNECTIONS[form]))
+        provider = Provider(free_ports(1)[0], folder)
         wires = {
             "PostgreSQL": await stack.enter_async_context(Proxy(servers.database_url)),
             "Valkey": await stack.enter_async_context(Proxy(servers.valkey_url)),
@@ -73,8 +89,12 @@ async def two_and_two() -> AsyncIterator[System]:
             {
                 "database_url": wires["PostgreSQL"].url, "valkey_url": wires["Valkey"].url,
                 "stripe_url": wires["the provider"].url, "simulated_slow_seconds": "2",
+                **MORE[form],
             },
+            form,
         )  # fmt: skip
+        provider.start(certificates(platform.data / "secrets" / "tls", platform.domain).authority)
+        stack.push_async_callback(provider.stop)
         stack.push_async_callback(platform.stop)
         await platform.start()
         second = Supervisor(lambda line: None)
@@ -82,18 +102,18 @@ async def two_and_two() -> AsyncIterator[System]:
         await second.add(second_worker(platform))
         await platform.command("operator", "create", OPERATOR, "--password", PASSWORD)
 
-        def pids(part: str) -> list[int]:
+        def pids(wanted: Callable[[str], bool]) -> list[int]:
             families = tree(platform.pid) | {
-                child.process.pid: "run worker"
+                child.process.pid: f"boxoffice run {child.arguments[-1]}"
                 for child in second.children if child.process is not None and child.process.returncode is None
             }  # fmt: skip
-            return [pid for pid, command in families.items() if part in command]
+            return [pid for pid, command in families.items() if wanted(command)]
 
         yield System(
             platform=platform,
             database_url=servers.database_url,
             valkey_url=servers.valkey_url,
-            processes={"web": lambda: pids("run web"), "worker": lambda: pids("run worker")},
+            processes={kind: partial(pids, wanted) for kind, wanted in KINDS[form].items()},
             servers={
                 "PostgreSQL": lambda wait: crash(servers.postgres, wait),
                 "Valkey": lambda wait: crash(servers.valkey, wait),
@@ -107,10 +127,10 @@ async def two_and_two() -> AsyncIterator[System]:
 
 
 def second_worker(platform: Platform) -> Child:
-    """Another worker like the one that the supervisor has started."""
-    like = next(pid for pid, command in tree(platform.pid).items() if "run worker" in command)
+    """Another worker of bookings like the one that the supervisor has started."""
+    like = next(pid for pid, command in tree(platform.pid).items() if platform.worker_of("bookings") in command)
     environment = environment_of(like) | {"BOXOFFICE_ADMIN_PORT": str(free_ports(1)[0])}
-    return Child("worker 2", ["run", "worker"], environment)
+    return Child("worker 2", ["run", "bookings-worker" if platform.in_services else "worker"], environment)
 
 
 async def crash(server: Any, wait: Callable[[], Awaitable[object]]) -> None:
@@ -204,13 +224,17 @@ async def count(system: System, slug: str, rows: str) -> int:
 
 
 class Provider:
-    """Stripe's simulator as a process of its own, with its books in a file."""
+    """Stripe's simulator as a process of its own, with its books in a folder."""
 
-    def __init__(self, port: int, books: Path) -> None:
+    def __init__(self, port: int, folder: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
-        self._books = books
-        self._process = start_simulator(port, books)
+        self._books = folder / "books.sqlite"
+
+    def start(self, trust: Path) -> None:
+        """`trust`: the authority whose certificates are good where its webhooks go."""
+        self._trust = trust
+        self._process = start_simulator(self._port, self._books, trust)
 
     async def crash(self, wait: Callable[[], Awaitable[object]]) -> None:
         self._process.kill()
@@ -218,7 +242,7 @@ class Provider:
         try:
             await wait()
         finally:
-            self._process = start_simulator(self._port, self._books)
+            self.start(self._trust)
 
     async def misbehave(self, chaos: Mapping[str, Any]) -> None:
         async def told() -> bool:

@@ -13,7 +13,9 @@ from boxoffice.app import described_services
 from boxoffice.kafka import wire
 from boxoffice.kafka.access import Access
 from boxoffice.kafka.topics import Shape, Topics
+from boxoffice.kernel.bus import seeks
 from boxoffice.messages import TOPICS
+from tests.support.waiting import eventually
 
 TABLES = """
     CREATE TEMP TABLE at_kafka (topic text, message_id uuid, tenant_id uuid, key text, type text, headers json,
@@ -32,6 +34,15 @@ CARRIED = """
     CREATE INDEX ON carried ((headers ->> 'subject'));
     ANALYZE carried;
 """
+REWIND = """
+    UPDATE bus.assignment a SET committed = p.log_start, owner = NULL, gen = a.gen + 1, lease_until = NULL
+      FROM bus.partition p WHERE (p.topic, p.part) = (a.topic, a.part)
+"""
+CAUGHT_UP = """
+    SELECT NOT EXISTS (SELECT FROM bus.assignment a JOIN bus.partition p USING (topic, part)
+                        WHERE a.committed < p.next_off)
+"""
+NOBODY_HAS_TO_SEEK = "SELECT NOT EXISTS (SELECT FROM bus.seek)"
 READ_SECONDS_MAX = 30.0
 
 
@@ -42,6 +53,19 @@ async def tell(db: Any, kafka: Access | None = None) -> None:
         await db.executemany(AT_KAFKA, await asyncio.to_thread(_records, kafka))
         await db.executemany(READING, _reading())
     await db.execute(CARRIED)
+
+
+async def read_again(db: Any, kafka: Access | None = None) -> None:
+    """Let every group read all of its topics once more, as after a crash before it committed anything."""
+    if kafka is None:
+        await db.execute(REWIND)
+        await eventually(lambda: db.fetchval(CAUGHT_UP), within=READ_SECONDS_MAX)
+        return
+    topics = Topics(kafka, Shape())
+    for group, topic in _reading():
+        for _, part in await topics.lag(group, [topic]):
+            await seeks.ask(db, group, topic, part, 0)
+    await eventually(lambda: db.fetchval(NOBODY_HAS_TO_SEEK), within=READ_SECONDS_MAX)
 
 
 async def unread(kafka: Access) -> list[str]:

@@ -136,6 +136,14 @@ class Platform:
         folder = self.data / ("postgres" if name == "postmaster" else "run")
         return int((folder / f"{name}.pid").read_text().split()[0])
 
+    def login_of(self, service: str) -> str:
+        """The login at the database under which a service answers requests."""
+        return f"svc_{service}" if self.in_services else "web"
+
+    def worker_of(self, service: str) -> str:
+        """What the command line of the process that handles a service's messages has in it."""
+        return f" {service}-worker" if self.in_services else "run worker"
+
     def origin(self, slug: str) -> str:
         """What a browser calls a host of ours."""
         scheme, port = ("https", self.tls_port) if self.in_services else ("http", self.port)

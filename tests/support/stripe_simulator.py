@@ -122,10 +122,11 @@ async def open_shop(**chaos: Any) -> AsyncIterator[Shop]:
         yield Shop(simulator, url, key, client, mailbox, mailbox_url)
 
 
-def start_simulator(port: int, books: Path) -> subprocess.Popen[bytes]:
+def start_simulator(port: int, books: Path, trust: Path | None = None) -> subprocess.Popen[bytes]:
     """`boxoffice simulator` as a process of its own."""
+    trusting = ("--trust", str(trust)) if trust is not None else ()
     return subprocess.Popen(
-        [sys.executable, "-m", "boxoffice", "simulator", "--port", str(port), "--file", str(books)],
+        [sys.executable, "-m", "boxoffice", "simulator", "--port", str(port), "--file", str(books), *trusting],
         cwd="/", env={"PYTHONPATH": str(Path("src").absolute())},
     )  # fmt: skip
 
@@ -133,7 +134,7 @@ def start_simulator(port: int, books: Path) -> subprocess.Popen[bytes]:
 async def choose_stripe(platform: Platform, slug: str, client: stripe.StripeClient) -> None:
     """What an operator does: register a webhook at Stripe, leave the keys, choose the provider."""
     endpoint = await client.v1.webhook_endpoints.create_async(
-        {"url": f"http://{slug}.localhost:{platform.port}/api/payments/webhooks/stripe", "enabled_events": ["*"]}
+        {"url": f"{platform.origin(slug)}/api/payments/webhooks/stripe", "enabled_events": ["*"]}
     )
     folder = platform.data / "secrets" / "stripe"
     folder.mkdir(exist_ok=True)
